@@ -1,0 +1,1 @@
+"""The actor loop and node, frames, environments, demonstrations and their logs."""

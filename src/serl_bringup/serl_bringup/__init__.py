@@ -1,0 +1,1 @@
+"""The serl command: trains, evaluates, records, measures and checks."""

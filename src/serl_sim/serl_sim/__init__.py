@@ -1,0 +1,1 @@
+"""The tasks in MuJoCo as Gymnasium environments, with scripted demonstrators."""
