@@ -1,0 +1,23 @@
+"""Cartesian impedance control with a clipped reference (SERL, section 4.5), in C++.
+
+The same law runs here, inside a simulator's 1 kHz loop, and under ros2_control on a robot.
+SI units, radians, base frame, quaternions x-y-z-w. Rotation errors are rotation vectors.
+"""
+
+from ._core import (
+    ControllerState,
+    Gains,
+    ImpedanceController,
+    Reason,
+    RobotModel,
+    benchmark_update,
+)
+
+__all__ = [
+    "ControllerState",
+    "Gains",
+    "ImpedanceController",
+    "Reason",
+    "RobotModel",
+    "benchmark_update",
+]
