@@ -1,0 +1,143 @@
+"""Records demonstrations, and says what is in them."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from serl_actor.actor import Actor, ActorConfig, EpisodeStats
+from serl_actor.environment import EnvironmentConfig, make_environment
+from serl_actor.intervention import Device
+from serl_learner.transition import Observation, Transition
+
+FAILURES_ALLOWED = 20  # in a row: beyond it nobody is showing anything
+SATURATED = 0.999  # an action element of at least this size is at its bound
+
+
+class Resting:
+    """The policy under a demonstration: it does not move where the demonstrator gives no action."""
+
+    version = 0
+
+    def __init__(self, action_size: int):
+        self._action = np.zeros(action_size, np.float32)
+
+    def act(self, observation: Observation, deterministic: bool = True) -> np.ndarray:
+        return self._action
+
+
+def record(
+    config: EnvironmentConfig,
+    episodes: int,
+    seed: int,
+    write: Callable[[Transition], None],
+    *,
+    device: Device | None = None,
+    agent: str = "agent",
+) -> int:
+    """Records `episodes` successful episodes and returns how many failed on the way.
+
+    The demonstrator is `device`, or the one that the environment's configuration names. A failed
+    episode is dropped; those kept are written when they end, and numbered as if nothing lay
+    between them.
+    """
+    scripted = seed if device is None else None
+    environment = make_environment(config, device=device, demonstrator_seed=scripted)
+    recording = _Recording(config.id, episodes, write)
+    actor = Actor(
+        environment,
+        Resting(environment.action_space.shape[0]),
+        ActorConfig(max_steps=np.iinfo(np.int64).max),
+        sinks=[recording.add],
+        episode_sinks=[recording.end],
+        agent=agent,
+        actor="demonstrator",
+        seed=seed,
+    )
+    try:
+        actor.run(stop=lambda: recording.kept == episodes)
+    finally:
+        environment.close()
+    return recording.failed
+
+
+class _Recording:
+    """Holds back an episode until it is known to be a success."""
+
+    def __init__(self, name: str, wanted: int, write: Callable[[Transition], None]):
+        self.kept = 0
+        self.failed = 0
+        self._failed_in_a_row = 0
+        self._name = name
+        self._wanted = wanted
+        self._write = write
+        self._sequence = 0
+        self._episode: list[Transition] = []
+
+    def add(self, transition: Transition) -> None:
+        self._episode.append(transition)
+
+    def end(self, stats: EpisodeStats) -> None:
+        episode, self._episode = self._episode, []
+        if not stats.success:
+            self.failed += 1
+            self._failed_in_a_row += 1
+            if self._failed_in_a_row == FAILURES_ALLOWED:
+                raise ValueError(
+                    f"environment {self._name}: expected {self._wanted} successful demonstrations, "
+                    f"got {self.kept}, then {FAILURES_ALLOWED} failures in a row"
+                )
+            return
+        for transition in episode:
+            self._write(replace(transition, sequence=self._sequence, episode=self.kept))
+            self._sequence += 1
+        self.kept += 1
+        self._failed_in_a_row = 0
+
+
+@dataclass(frozen=True)
+class DemonstrationSummary:
+    """What is in a file of transitions. Per action element: over all transitions."""
+
+    episodes: int
+    steps: int
+    successes: int  # episodes that reached success
+    intervened_steps: int
+    lengths: tuple[int, ...]
+    mean_return: float
+    action_mean: tuple[float, ...]
+    action_std: tuple[float, ...]
+    saturated: tuple[float, ...]  # share of actions at the bound of [-1, 1]
+    observations: dict[str, tuple[int, ...]]  # names and shapes, in order
+
+    @property
+    def mean_length(self) -> float:
+        return self.steps / self.episodes if self.episodes else 0.0
+
+
+def summarise(transitions: Iterable[Transition]) -> DemonstrationSummary:
+    lengths: dict[tuple[str, int], int] = {}  # of each episode, by actor and number
+    solved: set[tuple[str, int]] = set()
+    actions, total_return, intervened, observations = [], 0.0, 0, {}
+    for t in transitions:
+        episode = (t.actor, t.episode)
+        lengths[episode] = lengths.get(episode, 0) + 1
+        if t.success:
+            solved.add(episode)
+        actions.append(t.action)
+        total_return += t.reward
+        intervened += t.intervened
+        observations = observations or {key: v.shape for key, v in t.observation.items()}
+    table = np.array(actions, dtype=np.float64) if actions else np.zeros((1, 0))
+    return DemonstrationSummary(
+        episodes=len(lengths),
+        steps=len(actions),
+        successes=len(solved),
+        intervened_steps=intervened,
+        lengths=tuple(lengths.values()),
+        mean_return=total_return / max(len(lengths), 1),
+        action_mean=tuple(table.mean(axis=0).tolist()),
+        action_std=tuple(table.std(axis=0).tolist()),
+        saturated=tuple((np.abs(table) >= SATURATED).mean(axis=0).tolist()),
+        observations=observations,
+    )

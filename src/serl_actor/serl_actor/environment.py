@@ -1,0 +1,127 @@
+"""Makes any Gymnasium environment ready for the actor."""
+
+import difflib
+import importlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+
+from serl_actor.checks import CheckedEnvironment
+from serl_actor.intervention import Device, Intervention
+from serl_actor.relative_frame import RelativeFrame
+from serl_learner.config import ConfigError
+
+DEFAULT_CONTROL_PERIOD_S = 0.1  # SERL's 10 Hz, where the environment names no rate
+
+
+@dataclass(frozen=True)
+class EnvironmentConfig:
+    id: str  # Gymnasium id; "module:Id-v0" imports the module first, which registers it
+    relative_frame: bool = False  # the policy sees and acts relative to the tool
+    max_episode_steps: int = 0  # 0: the environment's own limit
+    demonstrator: str = ""  # "module:Class", scripted, called as Class(environment, seed)
+    arguments: dict[str, Any] = field(default_factory=dict)  # of the environment's constructor
+
+    def __post_init__(self) -> None:
+        if self.max_episode_steps < 0:
+            raise ConfigError(
+                f"max_episode_steps: expected at least 0, got {self.max_episode_steps}"
+            )
+
+
+def make_environment(
+    config: EnvironmentConfig,
+    *,
+    device: Device | None = None,
+    demonstrator_seed: int | None = None,
+    render_mode: str | None = None,
+) -> gym.Env:
+    """The environment as actor, demonstrations and evaluation use it.
+
+    Observations are dicts of float32 vectors and uint8 images, actions (n,) in [-1, 1]. `device`
+    may take over at each step; with a `demonstrator_seed` it is the task's own demonstrator.
+    Raises ConfigError, one line, when the environment cannot be made or cannot be acted in.
+    """
+    environment = CheckedEnvironment(_make(config, render_mode), config.id)
+    environment = _unit_actions(environment, config.id)
+    if demonstrator_seed is not None:
+        device = _make_demonstrator(config, environment, demonstrator_seed)
+    if device is not None:
+        environment = Intervention(environment, device)
+    if config.relative_frame:
+        environment = RelativeFrame(environment)
+    return environment
+
+
+def is_success(info: dict[str, Any]) -> bool:
+    """Whether a step's `info` says that the task is solved.
+
+    Only the flag counts (`success`, or Gymnasium-Robotics' `is_success`). An environment without
+    it has returns but no successes: a guess from the reward would depend on shaping and penalties.
+    """
+    return bool(info.get("success", info.get("is_success", False)))
+
+
+def control_period_s(environment: gym.Env) -> float:
+    """Seconds of robot time per step, from metadata["render_fps"]: one frame is one step."""
+    rate_hz = environment.metadata.get("render_fps")
+    return 1.0 / rate_hz if rate_hz else DEFAULT_CONTROL_PERIOD_S
+
+
+def _make(config: EnvironmentConfig, render_mode: str | None) -> gym.Env:
+    arguments = dict(config.arguments)
+    if render_mode is not None:
+        arguments["render_mode"] = render_mode
+    try:
+        return gym.make(
+            config.id,
+            max_episode_steps=config.max_episode_steps or None,
+            disable_env_checker=True,
+            **arguments,
+        )
+    except (ModuleNotFoundError, gym.error.DependencyNotInstalled) as error:
+        raise ConfigError(f"environment.id: {config.id!r}: {_one_line(error)}") from None
+    except gym.error.Error as error:  # unknown, malformed or deprecated id
+        hint = difflib.get_close_matches(config.id.split(":")[-1], gym.registry, n=3, cutoff=0.5)
+        known = f"; close to it: {', '.join(hint)}" if hint else ""
+        raise ConfigError(f"environment.id: {config.id!r}: {_one_line(error)}{known}") from None
+    except TypeError as error:
+        message, _, _ = _one_line(error).partition(" was raised from")  # by gym.make: all arguments
+        if "unexpected keyword argument" not in message:
+            raise  # not what was asked for, but a fault of the environment
+        raise ConfigError(f"environment.arguments: {config.id}: {message}") from None
+    except ValueError as error:  # an argument's value
+        raise ConfigError(f"environment.arguments: {config.id}: {_one_line(error)}") from None
+
+
+def _unit_actions(environment: gym.Env, name: str) -> gym.Env:
+    """Actions as a (n,) Box in [-1, 1], rescaled where the environment's own bounds are others."""
+    space = environment.action_space
+    if not isinstance(space, spaces.Box) or len(space.shape) != 1:
+        raise ConfigError(
+            f"environment {name}: action: expected a Box of one dimension, got {space}"
+        )
+    if np.all(space.low == -1.0) and np.all(space.high == 1.0):
+        return environment
+    if not space.is_bounded():
+        raise ConfigError(f"environment {name}: action: expected finite bounds, got {space}")
+    return gym.wrappers.RescaleAction(environment, np.float32(-1.0), np.float32(1.0))
+
+
+def _make_demonstrator(config: EnvironmentConfig, environment: gym.Env, seed: int) -> Device:
+    where = f"environment.demonstrator: {config.demonstrator!r}"
+    module, separator, name = config.demonstrator.partition(":")
+    if not (module and separator and name):
+        raise ConfigError(f"{where}: expected 'module:Class'")
+    try:
+        factory = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"{where}: {_one_line(error)}") from None
+    return factory(environment.unwrapped, seed)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

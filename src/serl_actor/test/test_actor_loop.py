@@ -1,0 +1,227 @@
+import numpy as np
+import pytest
+
+from serl_actor.actor import Actor, ActorConfig, EpisodeStats
+from serl_actor.environment import EnvironmentConfig, make_environment
+from serl_actor.pacer import Pacer
+from serl_learner.config import ConfigError
+from serl_learner.transition import ObservationSpec
+
+TOOL = "tool_env:test/Tool-v0"
+DOWN = np.array([0, 0, 0.5, 0, 0, 0])  # along the tool: 10 mm per step
+
+
+class Constant:
+    version = 7
+
+    def __init__(self, action=np.zeros(6)):  # noqa: B008
+        self.action = np.asarray(action, np.float32)
+
+    def act(self, observation):
+        return self.action
+
+
+def run_actor(
+    stop=lambda: False, policy=None, config=None, gate=None, device=None, limit=10, **options
+):
+    """The transitions, the episodes, and the environment of a run with the relative frame."""
+    task = EnvironmentConfig(TOOL, relative_frame=True, max_episode_steps=limit)
+    environment = make_environment(task, device=device)
+    transitions, episodes = [], []
+    actor = Actor(
+        environment,
+        policy or Constant(),
+        config or ActorConfig(max_steps=25),
+        gate or (lambda sequence: True),
+        sinks=[transitions.append],
+        episode_sinks=[episodes.append],
+        **options,
+    )
+    actor.run(stop)
+    return transitions, episodes, environment.unwrapped
+
+
+def test_numbers_observations_and_ends_of_episodes():
+    transitions, episodes, _ = run_actor(config=ActorConfig(max_steps=25), policy=Constant(DOWN))
+    assert [t.sequence for t in transitions] == list(range(25))
+    assert [t.episode for t in transitions] == [0] * 10 + [1] * 10 + [2] * 5
+    assert [t.step for t in transitions] == [*range(10), *range(10), *range(5)]
+    assert [t.sequence for t in transitions if t.truncated] == [9, 19, 24]
+    assert [t.sequence for t in transitions if t.final_observation is not None] == [9, 19, 24]
+    assert not any(t.terminated for t in transitions)
+    # Each observation is where the action was taken from: 10 mm further down at every step.
+    depths = [t.observation["pose"][2] for t in transitions[:10]]
+    np.testing.assert_allclose(depths, 0.01 * np.arange(10), atol=1e-6)
+    assert transitions[9].final_observation["pose"][2] == pytest.approx(0.1, abs=1e-6)
+    assert [e.length for e in episodes] == [10, 10, 5]
+    assert [e.last_sequence for e in episodes] == [9, 19, 24]
+    spec = ObservationSpec.from_observation(transitions[0].observation)
+    for transition in transitions:
+        transition.check(spec, 6)
+
+
+@pytest.mark.parametrize("limit", [10, 2])
+def test_success_terminates_and_counts(limit):
+    # The socket is 30 mm back and 40 mm ahead in the tool frame: two steps.
+    policy = Constant([-0.75, 0, 1, 0, 0, 0])
+    transitions, episodes, _ = run_actor(
+        policy=policy, config=ActorConfig(max_steps=2), limit=limit
+    )
+    assert [t.reward for t in transitions] == [0.0, 1.0]
+    assert [t.success for t in transitions] == [False, True]
+    assert [t.terminated for t in transitions] == [False, True]
+    # The last step of the run, perhaps of the time limit: the value of what follows is 0 still.
+    assert not transitions[1].truncated
+    np.testing.assert_allclose(
+        transitions[1].final_observation["pose"], [-0.03, 0, 0.04, 0, 0, 0], atol=1e-6
+    )
+    assert episodes[0].success and episodes[0].terminated and episodes[0].episode_return == 1.0
+
+
+@pytest.mark.parametrize("asked_after", [1, 4])
+def test_a_stop_within_an_episode_truncates_it_at_the_next_step(asked_after):
+    count = 0
+
+    def gate(sequence):
+        nonlocal count
+        count = sequence
+        return True
+
+    transitions, episodes, _ = run_actor(lambda: count >= asked_after, gate=gate)
+    assert len(transitions) == asked_after + 1
+    assert transitions[-1].truncated and transitions[-1].final_observation is not None
+    assert [e.length for e in episodes] == [asked_after + 1]
+
+
+def test_a_closed_gate_ends_the_run_with_the_episode_closed():
+    transitions, episodes, _ = run_actor(gate=lambda sequence: sequence < 13, policy=Constant(DOWN))
+    assert len(transitions) == 14
+    assert transitions[-1].truncated and transitions[-1].step == 3
+    # The step that closes it is made at rest.
+    np.testing.assert_array_equal(transitions[-2].action, DOWN.astype(np.float32))
+    np.testing.assert_array_equal(transitions[-1].action, np.zeros(6))
+    assert transitions[-1].policy_version == 0
+    assert [e.length for e in episodes] == [10, 4]
+
+
+def test_a_gate_closed_from_the_start_makes_no_episode():
+    transitions, episodes, _ = run_actor(gate=lambda sequence: False)
+    assert transitions == [] and episodes == []
+
+
+def test_the_gate_is_asked_once_before_each_step_and_sinks_run_before_the_next():
+    events = []
+
+    def gate(sequence):
+        events.append(("gate", sequence))
+        return True
+
+    environment = make_environment(EnvironmentConfig(TOOL))
+    sinks = [lambda t: events.append(("sink", t.sequence))]
+    Actor(environment, Constant(), ActorConfig(max_steps=3), gate, sinks).run(lambda: False)
+    assert events == [(kind, n) for n in range(3) for kind in ("gate", "sink")]
+
+
+def test_random_steps_are_uniform_seeded_and_of_no_policy():
+    config = ActorConfig(max_steps=30, random_steps=20)
+    first, *_ = run_actor(config=config, seed=1)
+    again, *_ = run_actor(config=config, seed=1)
+    other, *_ = run_actor(config=config, seed=2)
+    actions = np.array([t.action for t in first])
+    assert np.abs(actions[:20]).max() > 0.9 and np.abs(actions[:20]).max() <= 1.0
+    assert abs(actions[:20].mean()) < 0.2
+    np.testing.assert_array_equal(actions, [t.action for t in again])
+    assert (actions[:20] != np.array([t.action for t in other])[:20]).all()
+    assert [t.policy_version for t in first] == [0] * 20 + [7] * 10
+
+
+def test_a_restarted_run_goes_on_with_the_numbers_and_with_new_seeds():
+    *_, fresh = run_actor(seed=5)
+    transitions, episodes, restarted = run_actor(seed=5, first_sequence=18, first_episode=2)
+    assert [t.sequence for t in transitions] == list(range(18, 25))
+    assert episodes[0].episode == 2
+    assert fresh.seeds[0] is not None and fresh.seeds[1:] == [None, None]  # seeded once
+    assert restarted.seeds[0] is not None and restarted.seeds[0] != fresh.seeds[0]
+
+
+def test_an_intervention_is_stored_as_the_action_that_was_executed():
+    def device(observation):  # base frame; half of it is along the tool's -y
+        return np.array([0, 0.5, 0, 0, 0, 0]) if observation["pose"][1] < 0.105 else None
+
+    transitions, episodes, tool = run_actor(
+        device=device, config=ActorConfig(max_steps=3), policy=Constant([0.1, 0, 0, 0, 0, 0])
+    )
+    assert [t.intervened for t in transitions] == [True, False, False]
+    np.testing.assert_allclose(transitions[0].action, [0, -0.5, 0, 0, 0, 0], atol=1e-6)
+    np.testing.assert_allclose(transitions[1].action, [0.1, 0, 0, 0, 0, 0], atol=1e-6)
+    np.testing.assert_allclose(tool.actions[0], [0, 0.5, 0, 0, 0, 0], atol=1e-6)
+    assert episodes[0].intervened_steps == 1
+
+
+def test_a_gripper_penalty_is_its_own_number():
+    config = EnvironmentConfig(TOOL, arguments={"action_size": 7})
+    transitions = []
+    Actor(
+        make_environment(config),
+        Constant(np.zeros(7)),
+        ActorConfig(max_steps=1),
+        sinks=[transitions.append],
+    ).run(lambda: False)
+    assert transitions[0].grasp_penalty == pytest.approx(-0.1)
+    assert transitions[0].reward == 0.0 and not transitions[0].success
+
+
+class Clock:
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+
+def test_pacing_holds_absolute_deadlines():
+    clock = Clock()
+
+    def work(transition):
+        clock.now += [0.03, 0.09, 0.0][transition.step % 3]
+
+    environment = make_environment(EnvironmentConfig(TOOL))
+    episodes: list[EpisodeStats] = []
+    Actor(
+        environment,
+        Constant(),
+        ActorConfig(max_steps=10, control_rate_hz=10),
+        sinks=[work],
+        episode_sinks=[episodes.append],
+        clock=clock,
+        sleep=clock.sleep,
+    ).run(lambda: False)
+    np.testing.assert_allclose(episodes[0].starts_s, 100.0 + 0.1 * np.arange(10))
+    assert episodes[0].on_time_share(10.0) == 1.0
+    assert episodes[0].on_time_share(20.0) == 0.0
+
+
+def test_a_late_step_is_made_up_for_a_lost_period_is_not():
+    clock = Clock()
+    pacer = Pacer(10.0, clock, clock.sleep)
+    starts = []
+    for work in (0.0, 0.15, 0.0, 0.35, 0.0, 0.0):
+        starts.append(pacer.wait() - 100.0)
+        clock.now += work
+    # 0.15 s of work: the step begins late, the one after is on time. 0.35 s: deadlines count anew.
+    np.testing.assert_allclose(starts, [0.0, 0.1, 0.25, 0.3, 0.65, 0.75])
+
+
+def test_without_a_rate_nothing_waits():
+    clock = Clock()
+    pacer = Pacer(0.0, clock, clock.sleep)
+    assert [pacer.wait() for _ in range(3)] == [100.0] * 3
+
+
+@pytest.mark.parametrize("name", ["max_steps", "random_steps", "max_lead", "control_rate_hz"])
+def test_negative_numbers_are_refused(name):
+    with pytest.raises(ConfigError, match=f"{name}: expected at least 0, got -1"):
+        ActorConfig(**{name: -1})

@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+import tool_env
+
+from serl_actor.demonstrations import Resting
+from serl_actor.environment import EnvironmentConfig, make_environment
+from serl_actor.evaluation import EvaluationResult, evaluate, wilson_interval
+
+CONFIG = EnvironmentConfig("tool_env:test/Tool-v0", demonstrator="tool_env:TowardsSocket")
+
+
+def test_wilson_interval_by_hand():
+    # z = 1.96, 8 of 10: centre 0.7168, half width 0.2266 (Wilson 1927).
+    assert wilson_interval(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+    low, high = wilson_interval(100, 100)
+    assert low == pytest.approx(0.9630, abs=1e-4) and high == 1.0
+    assert wilson_interval(0, 100)[0] == 0.0
+
+
+def test_cycle_time_counts_successes_only():
+    result = EvaluationResult((True, False, True), (30, 100, 50), (1.0, 0.0, 1.0), 0.1)
+    assert result.success_rate == pytest.approx(2 / 3)
+    assert result.cycle_time_s == pytest.approx(4.0)
+    assert result.mean_return == pytest.approx(2 / 3)
+    assert EvaluationResult((False,), (9,), (0.0,), 0.1).cycle_time_s is None
+
+
+def test_the_demonstrator_solves_the_task_and_rest_does_not():
+    result = evaluate(make_environment(CONFIG, demonstrator_seed=0), Resting(6), 4, seed=1)
+    assert result.success_rate == 1.0 and result.lengths == (2, 2, 2, 2)
+    assert result.cycle_time_s == pytest.approx(0.1)  # two steps at 20 Hz
+    result = evaluate(make_environment(CONFIG), Resting(6), 2, seed=1)
+    assert result.success_rate == 0.0 and result.lengths == (10, 10)
+
+
+def test_the_policy_is_deterministic_and_meets_the_same_starts():
+    class Asked(Resting):
+        asked: list[bool] = []  # noqa: RUF012
+
+        def act(self, observation, deterministic):
+            self.asked.append(deterministic)
+            return super().act(observation)
+
+    environment = make_environment(CONFIG)
+    evaluate(environment, Asked(6), 3, seed=4)
+    evaluate(environment, Asked(6), 3, seed=4)
+    assert all(Asked.asked)
+    seeds = environment.unwrapped.seeds
+    assert seeds[:3] == seeds[3:] and len(set(seeds)) == 3
+
+
+def test_frames_are_given_where_the_environment_draws():
+    frames = []
+    environment = make_environment(CONFIG, demonstrator_seed=0, render_mode="rgb_array")
+    evaluate(environment, Resting(6), 1, seed=0, on_frame=frames.append)
+    assert len(frames) == 3 and frames[0].shape == (4, 6, 3)  # before each of two steps, and after
+    with pytest.raises(NotImplementedError, match="draws no pictures"):
+        evaluate(make_environment(CONFIG), Resting(6), 1, seed=0, on_frame=frames.append)
+
+
+def test_no_episodes_is_an_error():
+    with pytest.raises(ValueError, match="episodes: expected at least 1, got 0"):
+        evaluate(tool_env.ToolEnv(), Resting(6), 0, seed=0)
+    assert np.isfinite(wilson_interval(1, 1)).all()
