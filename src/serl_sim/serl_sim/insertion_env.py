@@ -1,0 +1,64 @@
+"""Insertion tasks: the connector that the gripper holds goes into its socket."""
+
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from . import pcb_scene
+from .manipulation_env import ManipulationConfig, ManipulationEnv
+from .panda import panda_spec, panda_urdf
+from .robot import Pose, SimulatedRobot
+from .visuals import add_backdrop, add_visual_meshes
+
+TOOL_DOWN = Rotation.from_quat([1.0, 0.0, 0.0, 0.0])  # tool z against base z, tool x along base x
+_YAW = np.deg2rad(20)
+
+
+@dataclass(frozen=True)
+class PcbInsertionConfig(ManipulationConfig):
+    """SERL's values for its PCB task, with rotations in radians of the rotation vector.
+
+    SERL's controller measures rotation errors as half of that: its rotational stiffness is halved
+    here, its rotational clips are doubled.
+    """
+
+    action_scale: tuple[float, float] = (0.02, 0.2)
+    reset_height: float = 0.04
+    random_xy: float = 0.05
+    random_rz: float = _YAW
+    box_low: tuple[float, ...] = (-0.05, -0.05, -0.005, -0.05, -0.05, -_YAW)
+    box_high: tuple[float, ...] = (0.05, 0.05, 0.05, 0.05, 0.05, _YAW)
+    success_tolerance: tuple[float, float, float, float] = (0.003, 0.003, 0.001, 0.1)
+    stiffness: tuple[float, ...] = (3000.0, 3000.0, 3000.0, 75.0, 75.0, 75.0)
+    damping: tuple[float, ...] = (180.0, 180.0, 180.0, 7.0, 7.0, 7.0)
+    clip_positive: tuple[float, ...] = (0.002, 0.002, 0.003, 0.05, 0.014, 0.02)
+    clip_negative: tuple[float, ...] = (0.0025, 0.0015, 0.002, 0.05, 0.014, 0.02)
+
+
+class PcbInsertionEnv(ManipulationEnv):
+    """Insert a connector with 0.4 mm clearance. Seated: reward 1 and the end; else reward 0."""
+
+    def __init__(self, observations: str = "state", render_mode: str | None = None, **arguments):
+        config = PcbInsertionConfig.from_arguments(arguments)
+        self._urdf = panda_urdf(pcb_scene.CONNECTOR)
+        super().__init__(
+            robot=SimulatedRobot(self._scene().compile(), self._urdf, config.gains()),
+            goal=Pose(pcb_scene.SEAT, TOOL_DOWN),
+            config=config,
+            gripper=pcb_scene.CONNECTOR.opening,
+            observations=observations,
+            render_mode=render_mode,
+        )
+
+    def _scene(self) -> mujoco.MjSpec:
+        spec = panda_spec(self._urdf)
+        pcb_scene.add_pcb_scene(spec)
+        return spec
+
+    def overview_model(self) -> mujoco.MjModel:
+        spec = self._scene()
+        add_visual_meshes(spec)
+        add_backdrop(spec)
+        return spec.compile()

@@ -1,0 +1,188 @@
+"""What every manipulation task shares: observations, delta-pose actions, workspace box."""
+
+from collections import OrderedDict
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+import gymnasium as gym
+import mujoco
+import numpy as np
+from gymnasium import spaces
+from scipy.spatial.transform import Rotation
+
+from franka_impedance_controller import Gains
+
+from .geometry import canonical, clip_rotation
+from .rendering import CAMERA_SIZE, OverviewRenderer, WristRenderer
+from .robot import Pose, SimulatedRobot
+
+OBSERVATIONS = ("state", "vision")
+CAMERAS = ("wrist_1", "wrist_2")
+TICKS_PER_STEP = 100  # 1 kHz law, 10 Hz policy
+SETTLE_TICKS = 50
+
+
+@dataclass(frozen=True)
+class ManipulationConfig:
+    """Numbers of a task, which derives from this and gives every field a default.
+
+    Six-vectors: x, y, z in m, then rotations about x, y, z in rad; base frame.
+    """
+
+    action_scale: tuple[float, float]  # m, rad of a full action; per step of 0.1 s
+    reset_height: float  # m above the goal
+    random_xy: float  # m, start is uniform within +- this
+    random_rz: float  # rad, likewise
+    box_low: tuple[float, ...]  # (6,) of the commanded pose relative to the goal
+    box_high: tuple[float, ...]  # (6,)
+    success_tolerance: tuple[float, float, float, float]  # x, y, z in m, rotation in rad
+    stiffness: tuple[float, ...]  # (6,) N/m, Nm/rad
+    damping: tuple[float, ...]  # (6,) Ns/m, Nms/rad
+    clip_positive: tuple[float, ...]  # (6,) m, rad: bounds the pull towards plus
+    clip_negative: tuple[float, ...]  # (6,) m, rad: towards minus, as positive numbers
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value, shape = getattr(self, field.name), np.shape(field.default)
+            expected = f"{shape[0]} finite numbers" if shape else "a finite number"
+            try:
+                good = np.shape(value) == shape and np.isfinite(np.asarray(value, float)).all()
+            except (TypeError, ValueError):  # not numbers at all
+                good = False
+            if not good:
+                raise ValueError(f"{field.name}: expected {expected}, got {value!r}")
+
+    @classmethod
+    def from_arguments(cls, arguments: dict[str, Any]) -> "ManipulationConfig":
+        """Raises ValueError, one line, for an unknown name or a bad value."""
+        known = [field.name for field in fields(cls)]
+        for name in arguments:
+            if name not in known:
+                raise ValueError(f"unknown argument {name!r}: expected one of {', '.join(known)}")
+        return cls(**arguments)
+
+    def gains(self) -> Gains:
+        return Gains(
+            stiffness=self.stiffness,
+            damping=self.damping,
+            clip_positive=self.clip_positive,
+            clip_negative=self.clip_negative,
+        )
+
+
+class ManipulationEnv(gym.Env):
+    """A torque-controlled arm that moves by small pose increments.
+
+    Action (6,) in [-1, 1]: translation, then rotation vector, base frame, times `action_scale`.
+    The law's target is the measured pose moved by that and kept in the workspace box.
+    Observation, float32: pose (7: xyz, quaternion xyzw) and twist (6) of the tool, base frame;
+    force (3) and torque (3) on it, tool frame; gripper (1: 0 closed to 1 open); with `state`
+    socket_pose (7: the tool's goal, base frame); with `vision` wrist_1 and wrist_2, uint8 images.
+    """
+
+    metadata: ClassVar = {"render_modes": ["rgb_array"], "render_fps": 10}
+
+    def __init__(
+        self,
+        robot: SimulatedRobot,
+        goal: Pose,
+        config: ManipulationConfig,
+        gripper: float,
+        observations: str,
+        render_mode: str | None,
+    ):
+        if observations not in OBSERVATIONS:
+            raise ValueError(
+                f"observations: expected one of {', '.join(OBSERVATIONS)}, got {observations!r}"
+            )
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            raise ValueError(f"render_mode: expected 'rgb_array', got {render_mode!r}")
+        self.robot, self.goal, self.config = robot, goal, config
+        self.render_mode = render_mode
+        self._gripper = np.array([gripper], dtype=np.float32)
+        self._socket_pose = self._vector(goal) if observations == "state" else None
+        self.cameras = WristRenderer(robot.model, CAMERAS) if observations == "vision" else None
+        self._overview: OverviewRenderer | None = None
+
+        self.action_space = spaces.Box(-1.0, 1.0, (6,), np.float32)
+        sizes = {"pose": 7, "twist": 6, "force": 3, "torque": 3, "gripper": 1}
+        if observations == "state":
+            sizes["socket_pose"] = 7
+        box = {name: spaces.Box(-np.inf, np.inf, (n,), np.float32) for name, n in sizes.items()}
+        if observations == "vision":
+            shape = (CAMERA_SIZE, CAMERA_SIZE, 3)
+            box |= {name: spaces.Box(0, 255, shape, np.uint8) for name in CAMERAS}
+        # A plain dict would be sorted by name.
+        self.observation_space = spaces.Dict(OrderedDict(box))
+
+    def reset(self, *, seed: int | None = None, options: dict | None = None):
+        super().reset(seed=seed)
+        xy = self.np_random.uniform(-self.config.random_xy, self.config.random_xy, 2)
+        rz = self.np_random.uniform(-self.config.random_rz, self.config.random_rz)
+        offset = np.array([*xy, self.config.reset_height])
+        turn = Rotation.from_rotvec([0.0, 0.0, rz])
+        self.robot.reset(Pose(self.goal.position + offset, turn * self.goal.rotation))
+        self.robot.run(SETTLE_TICKS)
+        return self._observe(), {"success": False}
+
+    def step(self, action):
+        self.robot.set_target(self._target(action))
+        self.robot.run(TICKS_PER_STEP)
+        success = self.is_success()
+        return self._observe(), float(success), success, False, {"success": success}
+
+    def is_success(self) -> bool:
+        """Ground truth: the tool is within tolerance of the goal."""
+        pose, tolerance = self.robot.pose, np.array(self.config.success_tolerance)
+        turn = (pose.rotation * self.goal.rotation.inv()).magnitude()
+        error = np.append(np.abs(pose.position - self.goal.position), turn)
+        return bool((error < tolerance).all())
+
+    def render(self) -> np.ndarray | None:
+        """An overview of the whole robot, uint8 (720, 1280, 3)."""
+        if self.render_mode is None:
+            return None
+        if self._overview is None:
+            self._overview = OverviewRenderer(self.overview_model())
+        return self._overview.render(self.robot.data.qpos)
+
+    def overview_model(self) -> mujoco.MjModel:
+        """The scene with the robot's full meshes, for pictures only."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        for renderer in (self.cameras, self._overview):
+            if renderer is not None:
+                renderer.close()
+        self.cameras = self._overview = None
+
+    def _target(self, action) -> Pose:
+        action = np.clip(np.asarray(action, dtype=float), -1.0, 1.0)
+        pose, (meters, radians) = self.robot.pose, self.config.action_scale
+        low, high = np.array(self.config.box_low), np.array(self.config.box_high)
+        position = pose.position + meters * action[:3]
+        rotation = Rotation.from_rotvec(radians * action[3:]) * pose.rotation
+        return Pose(
+            np.clip(position, self.goal.position + low[:3], self.goal.position + high[:3]),
+            clip_rotation(rotation, self.goal.rotation, low[3:], high[3:]),
+        )
+
+    def _observe(self) -> dict[str, np.ndarray]:
+        wrench = self.robot.wrench.astype(np.float32)
+        observation = {
+            "pose": self._vector(self.robot.pose),
+            "twist": self.robot.twist.astype(np.float32),
+            "force": wrench[:3],
+            "torque": wrench[3:],
+            "gripper": self._gripper.copy(),
+        }
+        if self._socket_pose is not None:
+            observation["socket_pose"] = self._socket_pose.copy()
+        if self.cameras is not None:
+            observation |= self.cameras.render(self.robot.data)
+        return observation
+
+    @staticmethod
+    def _vector(pose: Pose) -> np.ndarray:  # (7,)
+        quaternion = canonical(pose.rotation.as_quat())
+        return np.concatenate([pose.position, quaternion]).astype(np.float32)

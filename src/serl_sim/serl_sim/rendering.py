@@ -1,0 +1,71 @@
+"""Offscreen pictures: small and fast ones from the wrist cameras, large ones of the whole scene."""
+
+import os
+
+import mujoco
+import numpy as np
+
+CAMERA_SIZE = 128  # px, square
+OVERVIEW_SIZE = (720, 1280)  # px, height and width
+_FAST = (
+    mujoco.mjtRndFlag.mjRND_SHADOW,
+    mujoco.mjtRndFlag.mjRND_REFLECTION,
+    mujoco.mjtRndFlag.mjRND_SKYBOX,
+    mujoco.mjtRndFlag.mjRND_HAZE,
+)
+
+
+def _renderer(model: mujoco.MjModel, height: int, width: int, samples: int, shadows: int):
+    """MuJoCo's renderer, with buffers no larger than needed: their size decides a CPU's speed."""
+    model.vis.global_.offheight, model.vis.global_.offwidth = height, width
+    model.vis.quality.offsamples, model.vis.quality.shadowsize = samples, shadows
+    try:
+        return mujoco.Renderer(model, height, width)
+    except Exception as error:  # whatever the graphics stack throws
+        raise RuntimeError(
+            "cannot render: expected EGL (apt install libegl1 libgl1-mesa-dri) and MUJOCO_GL=egl "
+            "set before mujoco is imported, got "
+            f"MUJOCO_GL={os.environ.get('MUJOCO_GL', '')!r} and {type(error).__name__}"
+        ) from error
+
+
+class WristRenderer:
+    """Images of the cameras on the hand, which see primitives only."""
+
+    def __init__(self, model: mujoco.MjModel, cameras: tuple[str, ...]):
+        self.cameras = cameras
+        self._renderer = _renderer(model, CAMERA_SIZE, CAMERA_SIZE, samples=0, shadows=0)
+        for flag in _FAST:
+            self._renderer.scene.flags[flag] = False
+        self._options = mujoco.MjvOption()
+        self._options.geomgroup[4] = True  # hand and fingers as boxes
+
+    def render(self, data: mujoco.MjData) -> dict[str, np.ndarray]:  # uint8 (128, 128, 3) each
+        return {name: self.render_one(data, name) for name in self.cameras}
+
+    def render_one(self, data: mujoco.MjData, name: str) -> np.ndarray:  # uint8 (128, 128, 3)
+        self._renderer.update_scene(data, name, self._options)
+        return self._renderer.render()
+
+    def close(self) -> None:
+        self._renderer.close()
+
+
+class OverviewRenderer:
+    """Pictures of the whole robot, from a model of its own with full meshes."""
+
+    def __init__(self, model: mujoco.MjModel):
+        self._model, self._data = model, mujoco.MjData(model)
+        self._renderer = _renderer(model, *OVERVIEW_SIZE, samples=4, shadows=2048)
+        self._camera = mujoco.MjvCamera()
+        self._camera.lookat[:] = [0.34, 0.0, 0.27]
+        self._camera.distance, self._camera.azimuth, self._camera.elevation = 1.2, 128, -20
+
+    def render(self, qpos: np.ndarray) -> np.ndarray:  # uint8 (720, 1280, 3)
+        self._data.qpos[:] = qpos
+        mujoco.mj_forward(self._model, self._data)
+        self._renderer.update_scene(self._data, self._camera)
+        return self._renderer.render()
+
+    def close(self) -> None:
+        self._renderer.close()

@@ -1,0 +1,108 @@
+"""The simulated robot: the arm in MuJoCo and the impedance law that drives it, at 1 kHz.
+
+It knows nothing of tasks. Like a real one it takes a target pose and gives pose, twist and wrench.
+"""
+
+from tempfile import NamedTemporaryFile
+from typing import NamedTuple
+
+import mujoco
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from franka_impedance_controller import Gains, ImpedanceController
+
+from .panda import JOINT_NAMES, NOMINAL_Q, TOOL_FRAME
+
+DT = 0.001  # s, the control period of the law and the step of the simulation
+WRENCH_TIME_CONSTANT = 0.02  # s
+
+
+class Pose(NamedTuple):
+    position: np.ndarray  # (3,) m
+    rotation: Rotation
+
+
+class SimulatedRobot:
+    """`model` has the Panda's joints and nothing else that moves; `urdf` is its source."""
+
+    def __init__(self, model: mujoco.MjModel, urdf: str, gains: Gains):
+        self.model = model
+        self.data = mujoco.MjData(model)
+        self._site = model.site(TOOL_FRAME).id
+        self._external_torque = np.zeros(model.nv)  # Nm, low-passed
+        with NamedTemporaryFile("w", suffix=".urdf") as file:
+            file.write(urdf)
+            file.flush()
+            self.controller = ImpedanceController(
+                file.name, list(JOINT_NAMES), TOOL_FRAME, gains, DT
+            )
+        self.law_update = self.controller.update
+        self.step_physics = mujoco.mj_step
+
+    def reset(self, pose: Pose) -> None:
+        """Places the tool at `pose` at rest and holds it there."""
+        mujoco.mj_resetData(self.model, self.data)
+        self._external_torque[:] = 0.0
+        self.data.qpos[:] = self.inverse_kinematics(pose)
+        mujoco.mj_forward(self.model, self.data)
+        self.controller.activate(self.data.qpos, self.data.qvel)
+
+    def set_target(self, pose: Pose) -> None:
+        self.controller.set_target(pose.position, pose.rotation.as_quat())
+
+    def run(self, ticks: int) -> None:
+        """Closes the loop for `ticks` milliseconds."""
+        model, data, update, step = self.model, self.data, self.law_update, self.step_physics
+        q, dq, torque = data.qpos, data.qvel, data.ctrl
+        external, constraint = self._external_torque, data.qfrc_constraint
+        for _ in range(ticks):
+            update(q, dq, torque)
+            step(model, data)
+            external += (DT / WRENCH_TIME_CONSTANT) * (constraint - external)
+        mujoco.mj_forward(model, data)  # poses and forces of the state just reached
+
+    @property
+    def pose(self) -> Pose:
+        """Of the tool in the base frame."""
+        matrix = self.data.site_xmat[self._site].reshape(3, 3)
+        return Pose(self.data.site_xpos[self._site].copy(), Rotation.from_matrix(matrix))
+
+    @property
+    def twist(self) -> np.ndarray:  # (6,) m/s, rad/s
+        """Of the tool, linear then angular, in the base frame."""
+        velocity = np.empty(6)  # MuJoCo puts the angular part first
+        mujoco.mj_objectVelocity(
+            self.model, self.data, mujoco.mjtObj.mjOBJ_SITE, self._site, velocity, 0
+        )
+        return np.roll(velocity, 3)
+
+    @property
+    def wrench(self) -> np.ndarray:  # (6,) N, Nm
+        """Force then torque of the surroundings on the tool, in the tool frame, low-passed.
+
+        Estimated as Franka's robots do it, from the external joint torques.
+        """
+        jacobian = np.empty((6, self.model.nv))
+        mujoco.mj_jacSite(self.model, self.data, jacobian[:3], jacobian[3:], self._site)
+        wrench = np.linalg.lstsq(jacobian.T, self._external_torque, rcond=None)[0]
+        return self.pose.rotation.inv().apply(wrench.reshape(2, 3)).ravel()
+
+    def inverse_kinematics(self, pose: Pose) -> np.ndarray:  # (7,) rad
+        """Joint angles near the nominal ones that put the tool at `pose` (damped least squares)."""
+        data = mujoco.MjData(self.model)
+        data.qpos[:] = NOMINAL_Q
+        jacobian = np.empty((6, self.model.nv))
+        for _ in range(100):
+            mujoco.mj_kinematics(self.model, data)
+            mujoco.mj_comPos(self.model, data)
+            matrix = data.site_xmat[self._site].reshape(3, 3)
+            turn = (pose.rotation * Rotation.from_matrix(matrix).inv()).as_rotvec()
+            error = np.concatenate([pose.position - data.site_xpos[self._site], turn])
+            if np.abs(error).max() < 1e-9:
+                return data.qpos.copy()
+            mujoco.mj_jacSite(self.model, data, jacobian[:3], jacobian[3:], self._site)
+            normal = jacobian @ jacobian.T + 1e-6 * np.eye(6)
+            data.qpos += jacobian.T @ np.linalg.solve(normal, error)
+            np.clip(data.qpos, *self.model.jnt_range.T, out=data.qpos)
+        raise ValueError(f"pose out of reach: {pose.position.tolist()} m")

@@ -1,0 +1,214 @@
+"""The insertion task: its interface, its start, its geometry, who solves it and who does not."""
+
+import warnings
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+from scipy.spatial.transform import Rotation
+
+from serl_sim import pcb_scene
+from serl_sim.demonstrators import PcbInsertionDemonstrator
+from serl_sim.insertion_env import PcbInsertionConfig, PcbInsertionEnv
+from serl_sim.robot import Pose
+
+
+def tool_at(env, xyz, rz=0.0) -> Pose:
+    return Pose(env.goal.position + xyz, Rotation.from_rotvec([0, 0, rz]) * env.goal.rotation)
+
+
+def lower(env, xy, rz=0.0) -> np.ndarray:
+    """Lowers the tool from above the rim straight down; returns its final offset from the goal."""
+    height = pcb_scene.DEPTH + 0.002
+    env.robot.reset(tool_at(env, [*xy, height], rz))
+    for z in np.linspace(height, -0.003, 25):
+        env.robot.set_target(tool_at(env, [*xy, z], rz))
+        env.robot.run(100)
+    return env.robot.pose.position - env.goal.position
+
+
+def test_gymnasium_checker():
+    environment = PcbInsertionEnv()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", message=".*infinit.*")  # observations are not bounded
+        check_env(environment, skip_render_check=True)
+
+
+def test_observation_keys_shapes_and_order(env):
+    observation, info = env.reset(seed=0)
+    sizes = {"pose": 7, "twist": 6, "force": 3, "torque": 3, "gripper": 1, "socket_pose": 7}
+    assert {k: v.shape for k, v in observation.items()} == {k: (n,) for k, n in sizes.items()}
+    assert list(observation) == list(env.observation_space.spaces) == list(sizes)
+    assert all(v.dtype == np.float32 for v in observation.values())
+    assert info == {"success": False}
+    np.testing.assert_allclose(observation["socket_pose"], [0.5, 0, 0.0306, 1, 0, 0, 0], atol=1e-7)
+
+
+def test_same_seed_and_actions_give_identical_observations():
+    def episode(environment):
+        actions = np.random.default_rng(1).uniform(-1, 1, (40, 6))
+        actions[:, 2] -= 0.5  # into contact
+        observations = [environment.reset(seed=7)[0]] + [environment.step(a)[0] for a in actions]
+        return np.array([np.concatenate(list(o.values())) for o in observations])
+
+    first, second = PcbInsertionEnv(), PcbInsertionEnv()
+    once = episode(first)
+    assert np.abs(once[:, 13:16]).max() > 1.0  # it did touch something
+    np.testing.assert_array_equal(once, episode(first))
+    np.testing.assert_array_equal(once, episode(second))
+
+
+def test_start_is_random_within_the_stated_range(env):
+    starts = []
+    for seed in range(200):
+        env.reset(seed=seed)
+        pose = env.robot.pose
+        turn = (pose.rotation * env.goal.rotation.inv()).as_rotvec()
+        starts.append([*(pose.position - env.goal.position), *turn])
+    starts = np.array(starts)
+    limit = np.array([0.05, 0.05, np.deg2rad(20)])
+    spread = np.abs(starts[:, [0, 1, 5]])
+    assert (spread <= limit + 1e-6).all()
+    assert (spread.max(axis=0) > 0.95 * limit).all()
+    np.testing.assert_allclose(starts[:, 2], 0.04, atol=1e-6)
+    np.testing.assert_allclose(starts[:, 3:5], 0.0, atol=1e-6)
+
+
+def test_action_moves_the_tool_by_its_scale_in_the_base_frame(env):
+    env.robot.reset(tool_at(env, [0, 0, 0.04]))
+    target = env._target([0.5, 0, 0, 0, 0, -0.5])
+    np.testing.assert_allclose(target.position - env.goal.position, [0.01, 0, 0.04], atol=1e-9)
+    turn = (target.rotation * env.goal.rotation.inv()).as_rotvec()
+    np.testing.assert_allclose(turn, [0, 0, -0.1], atol=1e-9)
+
+
+def test_target_stays_in_the_box(env):
+    env.robot.reset(tool_at(env, [0.045, -0.045, 0.045], rz=0.3))
+    target = env._target([1, -1, 1, 1, -1, 1])
+    np.testing.assert_allclose(target.position - env.goal.position, [0.05, -0.05, 0.05], atol=1e-9)
+    rpy = (target.rotation * env.goal.rotation.inv()).as_euler("xyz")
+    np.testing.assert_allclose(rpy, [0.05, -0.05, np.deg2rad(20)], atol=1e-9)
+
+
+def test_clearance_is_below_half_a_millimetre():
+    assert 0 < pcb_scene.CLEARANCE <= 0.0005
+
+
+def test_centred_connector_slides_in(env):
+    offset = lower(env, [0, 0])
+    assert abs(offset[2]) < 0.0005
+    assert env.is_success()
+
+
+@pytest.mark.parametrize("xy", [(0.001, 0), (-0.001, 0), (0, 0.001), (0, -0.001)])
+def test_lead_in_guides_an_offset_of_one_millimetre(env, xy):
+    lower(env, xy)
+    assert env.is_success()
+
+
+@pytest.mark.parametrize("xy", [(0.002, 0), (-0.002, 0), (0, 0.002), (0, -0.002)])
+def test_offset_of_two_millimetres_rests_on_the_rim(env, xy):
+    offset = lower(env, xy)
+    assert offset[2] > 0.006
+    assert not env.is_success()
+
+
+def test_turned_connector_does_not_enter(env):
+    assert lower(env, [0, 0], rz=0.15)[2] > 0.004
+
+
+@pytest.mark.parametrize("xy", [(0.0, 0.0), (0.012, 0.0), (0.0, 0.006), (0.03, 0.02)])
+def test_nothing_is_penetrated_at_full_speed(env, xy):
+    """Socket floor, walls and board, hit at the highest speed and then pressed."""
+    env.robot.reset(tool_at(env, [*xy, 0.05]))
+    deepest = 0.0
+    for _ in range(60):
+        env.robot.set_target(tool_at(env, [*xy, -0.02]))
+        env.robot.run(10)
+        contacts = env.robot.data.contact.dist[: env.robot.data.ncon]
+        deepest = min(deepest, contacts.min(initial=0.0))
+    assert -0.0005 < deepest < 0.0
+    at_rest = env.robot.data.contact.dist[: env.robot.data.ncon].min()
+    assert at_rest > -0.0001
+
+
+def test_success_ends_the_episode_with_reward_one(env):
+    env.robot.reset(tool_at(env, [0, 0, 0.0015]))
+    _, reward, terminated, truncated, info = env.step([0, 0, -0.2, 0, 0, 0])
+    assert (reward, terminated, truncated, info) == (1.0, True, False, {"success": True})
+
+
+@pytest.mark.parametrize("offset", [(0.0035, 0, 0), (0, 0.0035, 0), (0, 0, 0.0015)])
+def test_tolerance_is_per_axis(env, offset):
+    env.robot.reset(tool_at(env, offset))
+    assert not env.is_success()
+
+
+def test_time_limit_truncates():
+    environment = gym.make("serl_sim/PcbInsertion-v0")
+    environment.reset(seed=0)
+    for _ in range(100):
+        _, reward, terminated, truncated, _ = environment.step(np.zeros(6))
+    assert (reward, terminated, truncated) == (0.0, False, True)
+
+
+def test_demonstrator_succeeds_like_a_careful_person(env):
+    demonstrator = PcbInsertionDemonstrator(env, seed=0)
+    lengths = []
+    for seed in range(20):
+        observation, _ = env.reset(seed=seed)
+        demonstrator.reset()
+        for step in range(1, 101):
+            action = demonstrator(observation)
+            assert action.dtype == np.float32
+            assert env.action_space.contains(action)
+            observation, _, terminated, _, _ = env.step(action)
+            if terminated:
+                lengths.append(step)
+                break
+    assert len(lengths) >= 18
+    assert 25 <= np.mean(lengths) <= 80
+    assert np.std(lengths) > 5
+
+
+def test_demonstrator_is_reproducible(env):
+    def actions(seed):
+        demonstrator = PcbInsertionDemonstrator(env, seed)
+        observation, _ = env.reset(seed=0)
+        return [demonstrator(observation) for _ in range(3)]
+
+    np.testing.assert_array_equal(actions(3), actions(3))
+    assert not np.array_equal(actions(3), actions(4))
+
+
+def test_random_policy_does_not_succeed(env):
+    rng = np.random.default_rng(0)
+    for seed in range(10):
+        env.reset(seed=seed)
+        for _ in range(100):
+            assert not env.step(rng.uniform(-1, 1, 6))[2]
+
+
+def test_defaults_are_serls():
+    config = PcbInsertionConfig()
+    assert config.action_scale == (0.02, 0.2)
+    assert config.clip_negative[2] * config.stiffness[2] == pytest.approx(6.0)  # N, push down
+    assert config.clip_positive[2] * config.stiffness[2] == pytest.approx(9.0)  # N, pull up
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"action_scal": (1.0, 1.0)}, "unknown argument 'action_scal'"),
+        ({"stiffness": (1.0, 2.0)}, "stiffness: expected 6"),
+        ({"random_xy": "wide"}, "random_xy: expected"),
+        ({"damping": (-1.0, *[1.0] * 5)}, "damping"),
+        ({"observations": "pixels"}, "observations: expected one of state, vision"),
+    ],
+)
+def test_bad_arguments_are_one_line_errors(arguments, message):
+    with pytest.raises(ValueError, match=message) as error:
+        PcbInsertionEnv(**arguments)
+    assert "\n" not in str(error.value)
