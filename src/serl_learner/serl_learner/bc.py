@@ -1,0 +1,60 @@
+"""Behaviour cloning: the paper's baseline. The same policy as RLPD's, fitted to demonstrations."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from serl_learner.config import ConfigError
+from serl_learner.policy import Policy
+from serl_learner.transition import ObservationSpec, Transition
+
+
+@dataclass(frozen=True)
+class BCConfig:
+    """Defaults are SERL's."""
+
+    steps: int = 20_000
+    batch_size: int = 256
+    learning_rate: float = 3e-4
+    hidden: tuple[int, ...] = (256, 256)
+    std_range: tuple[float, float] = (1e-5, 5.0)
+
+
+def bc_loss(policy: Policy, state: Tensor, action: Tensor) -> Tensor:
+    """Negative log likelihood of actions (B, A) under a Gaussian around the policy's mode.
+
+    The Gaussian lies in the action space. Under the tanh a demonstrated -1 or 1, common where a
+    person moves at full speed, would be infinitely far away.
+    """
+    mean, std = policy.actor(policy.normalizer(state))
+    error = (action - torch.tanh(mean)) / std
+    nats = 0.5 * error.square() + std.log() + 0.5 * math.log(2 * math.pi)
+    return nats.sum(dim=-1).mean()
+
+
+def train_bc(transitions: Sequence[Transition], config: BCConfig, seed: int) -> Policy:
+    """Fits a policy to the actions of all transitions."""
+    if not transitions:
+        raise ConfigError("behaviour cloning: expected demonstrations, got no transition")
+    spec = ObservationSpec.from_observation(transitions[0].observation)
+    action_size = len(transitions[0].action)
+    for transition in transitions:
+        transition.check(spec, action_size)
+    states = torch.from_numpy(np.stack([spec.flatten(t.observation) for t in transitions]))
+    actions = torch.from_numpy(np.stack([t.action for t in transitions]).astype(np.float32))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        policy = Policy(spec, action_size, config.hidden, config.std_range)
+    policy.normalizer.fit(states)
+    optimizer = torch.optim.Adam(policy.actor.parameters(), lr=config.learning_rate, fused=True)
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(config.steps):
+        index = torch.randint(len(states), (config.batch_size,), generator=generator)
+        optimizer.zero_grad()
+        bc_loss(policy, states[index], actions[index]).backward()
+        optimizer.step()
+    return policy

@@ -1,0 +1,195 @@
+"""RLPD (Ball et al. 2023) on soft actor-critic (Haarnoja et al. 2018), in the order of the papers.
+
+Target, critic loss, actor loss, temperature loss, updates. Losses are pure and return (loss, info).
+"""
+
+import copy
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from serl_learner.config import ConfigError
+from serl_learner.networks import CriticEnsemble
+from serl_learner.policy import Policy
+from serl_learner.replay import Batch
+from serl_learner.transition import ObservationSpec
+
+Info = dict[str, float]
+
+
+@dataclass(frozen=True)
+class RLPDConfig:
+    """Defaults are those of SERL's real-robot tasks."""
+
+    discount: float = 0.96
+    target_update_rate: float = 0.005  # share of the critic that the target takes per critic step
+    ensemble: int = 10
+    subset: int = 2  # members that the target takes the minimum of, drawn per critic step
+    hidden: tuple[int, ...] = (256, 256)
+    std_range: tuple[float, float] = (1e-5, 5.0)  # of the Gaussian under the tanh
+    learning_rate: float = 3e-4
+    initial_temperature: float = 1e-2
+    target_entropy: float | None = None  # nats; left out: -action_size / 2
+    backup_entropy: bool = False  # the target holds the entropy of the next action
+    return_range: tuple[float, float] | None = None  # bounds of the return, where known
+
+    def __post_init__(self) -> None:
+        _expect(0 <= self.discount <= 1, "discount", "0 to 1", self.discount)
+        rate = self.target_update_rate
+        _expect(0 < rate <= 1, "target_update_rate", "above 0, at most 1", rate)
+        _expect(self.ensemble >= 1, "ensemble", "at least 1", self.ensemble)
+        _expect(1 <= self.subset <= self.ensemble, "subset", "1 to ensemble", self.subset)
+        hidden_ok = self.hidden and min(self.hidden) >= 1
+        _expect(hidden_ok, "hidden", "sizes of at least one layer", self.hidden)
+        low, high = self.std_range
+        _expect(0 < low < high, "std_range", "0 < low < high", self.std_range)
+        _expect(self.learning_rate > 0, "learning_rate", "above 0", self.learning_rate)
+        alpha = self.initial_temperature
+        _expect(alpha > 0, "initial_temperature", "above 0", alpha)
+        if self.return_range is not None:
+            low, high = self.return_range
+            _expect(low < high, "return_range", "low < high", self.return_range)
+            # the entropy would be part of the return, which these bounds leave out
+            _expect(not self.backup_entropy, "return_range", "no backup_entropy with it", "both")
+
+
+class NonFiniteLoss(ConfigError):
+    """A loss is NaN or infinite. The networks are as before the update that met it."""
+
+
+class RLPD(nn.Module):
+    """Policy, critics and temperature, each with an optimiser of its own, and how they learn."""
+
+    def __init__(
+        self, config: RLPDConfig, spec: ObservationSpec, action_size: int, seed: int
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.target_entropy = (
+            -0.5 * action_size if config.target_entropy is None else config.target_entropy
+        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.policy = Policy(spec, action_size, config.hidden, config.std_range)
+            self.critic = CriticEnsemble(
+                config.ensemble, spec.state_size, action_size, config.hidden
+            )
+        self.target_critic = copy.deepcopy(self.critic).requires_grad_(False)
+        # softplus of this is the temperature, which is so kept above 0
+        self.raw_temperature = nn.Parameter(
+            torch.tensor(math.log(math.expm1(config.initial_temperature)))
+        )
+        self.optimizers = {
+            "critic": self._adam(self.critic.parameters()),
+            "actor": self._adam(self.policy.actor.parameters()),
+            "temperature": self._adam([self.raw_temperature]),
+        }
+        self.generator = torch.Generator().manual_seed(seed)
+        self.critic_steps = 0
+        self.actor_steps = 0
+
+    def _adam(self, parameters) -> torch.optim.Adam:
+        return torch.optim.Adam(parameters, lr=self.config.learning_rate, fused=True)
+
+    @property
+    def temperature(self) -> Tensor:
+        return F.softplus(self.raw_temperature)
+
+    @torch.no_grad()
+    def target(self, batch: Batch) -> Tensor:
+        """r + discount * mask * min over a random subset of the target critics, (B,)."""
+        config = self.config
+        next_state = self.policy.normalizer(batch.next_state)
+        next_action, log_prob = self.policy.sample(next_state, self.generator)
+        members = torch.randperm(config.ensemble, generator=self.generator)[: config.subset]
+        value = self.target_critic(next_state, next_action, members).amin(dim=0)  # (B,)
+        if config.backup_entropy:
+            value = value - self.temperature * log_prob
+        target = batch.reward + config.discount * batch.mask * value
+        return target if config.return_range is None else target.clamp(*config.return_range)
+
+    def critic_loss(self, batch: Batch, target: Tensor) -> tuple[Tensor, Info]:
+        """Squared error to the target (B,), mean over the ensemble and the batch."""
+        q = self.critic(self.policy.normalizer(batch.state), batch.action)  # (E, B)
+        loss = (q - target).square().mean()
+        return loss, {"critic_loss": loss.item(), "q_mean": q.mean().item()}
+
+    def actor_loss(self, batch: Batch) -> tuple[Tensor, Info]:
+        """temperature * log pi(a|s) - mean over the ensemble of Q(s, a)."""
+        state = self.policy.normalizer(batch.state)
+        action, log_prob = self.policy.sample(state, self.generator)
+        q = self.critic(state, action).mean(dim=0)  # (B,)
+        loss = (self.temperature.detach() * log_prob - q).mean()
+        return loss, {"actor_loss": loss.item(), "entropy": -log_prob.mean().item()}
+
+    def temperature_loss(self, entropy: float) -> tuple[Tensor, Info]:
+        """Raises the temperature while the entropy of the policy is below its target."""
+        loss = self.temperature * (entropy - self.target_entropy)
+        return loss, {"temperature": self.temperature.item()}
+
+    def update_critic(self, batch: Batch) -> Info:
+        loss, info = self.critic_loss(batch, self.target(batch))
+        self._descend("critic", loss)
+        torch._foreach_lerp_(
+            list(self.target_critic.parameters()),
+            [p.data for p in self.critic.parameters()],
+            self.config.target_update_rate,
+        )
+        self.critic_steps += 1
+        return info
+
+    def update_actor(self, batch: Batch) -> Info:
+        """One step of the actor and of the temperature, against the critic as it is."""
+        loss, actor_info = self.actor_loss(batch)
+        self._descend("actor", loss)
+        loss, temperature_info = self.temperature_loss(actor_info["entropy"])
+        self._descend("temperature", loss)
+        self.actor_steps += 1
+        return actor_info | temperature_info
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that an interrupted training continues from."""
+        tensors = {f"network.{name}": value for name, value in self.state_dict().items()}
+        for name, optimizer in self.optimizers.items():
+            for index, moments in optimizer.state_dict()["state"].items():
+                for key, value in moments.items():
+                    tensors[f"optimizer.{name}.{index}.{key}"] = value
+        steps = torch.tensor([self.critic_steps, self.actor_steps])
+        return tensors | {"generator": self.generator.get_state(), "steps": steps}
+
+    def load_state(self, tensors: dict[str, Tensor]) -> None:
+        """Takes over what `state` gave, in place. Raises if names or shapes differ."""
+        prefix = "network."
+        networks = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        self.load_state_dict(networks)
+        for name, optimizer in self.optimizers.items():
+            state: dict[int, dict[str, Tensor]] = {}
+            for key, value in tensors.items():
+                if key.startswith(f"optimizer.{name}."):
+                    index, moment = key.split(".")[2:]
+                    state.setdefault(int(index), {})[moment] = value
+            groups = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict({"state": state, "param_groups": groups})
+        self.generator.set_state(tensors["generator"])
+        self.critic_steps, self.actor_steps = tensors["steps"].tolist()
+
+    def _descend(self, name: str, loss: Tensor) -> None:
+        """One Adam step of the named network, and of no other."""
+        if not math.isfinite(loss.item()):
+            raise NonFiniteLoss(
+                f"{name} loss is {loss.item()} at critic step {self.critic_steps}, not applied"
+            )
+        optimizer = self.optimizers[name]
+        parameters = optimizer.param_groups[0]["params"]
+        gradients = torch.autograd.grad(loss, parameters)
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient
+        optimizer.step()
+
+
+def _expect(condition: object, key: str, expected: str, got: object) -> None:
+    if not condition:
+        raise ConfigError(f"{key}: expected {expected}, got {got}")

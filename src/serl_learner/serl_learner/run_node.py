@@ -1,0 +1,110 @@
+"""What the main of every node does: signals, one executor thread, exit codes."""
+
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+from serl_learner.config import ConfigError
+from serl_learner.domain import Claim
+
+DISCOVERY_S = 2.5  # in which nodes of other machines are found; seen: 1 s on a busy machine
+
+
+class Runnable(Protocol):
+    """A node that has work to do."""
+
+    def run(self, stop: threading.Event) -> None: ...  # until it is done or `stop` is set
+
+
+def run_node(make: Callable[[], Runnable]) -> int:
+    """Makes the node, spins it in a thread, runs it; the exit code.
+
+    0: done, or stopped by SIGINT or SIGTERM (a second one ends the process at once); 2: bad input
+    or a disk that does not take more, told in one line; 1: a fault of ours, with its traceback.
+    """
+    stop = _stop_on_signals()
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        node = make()
+        with spinning(node, stop):
+            node.run(stop)
+    except (ConfigError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except Exception:
+        traceback.print_exc()
+        return 1
+    finally:
+        rclpy.try_shutdown()
+    return 0
+
+
+def _stop_on_signals() -> threading.Event:
+    stop = threading.Event()
+
+    def handle(number: int, frame: object) -> None:
+        if stop.is_set():
+            os._exit(128 + number)
+        stop.set()
+
+    signal.signal(signal.SIGINT, handle)
+    signal.signal(signal.SIGTERM, handle)
+    return stop
+
+
+@contextmanager
+def spinning(node: Node, stop: threading.Event) -> Iterator[None]:
+    """Runs callbacks in a thread; what one of them raises stops the node and is raised here."""
+    errors: list[BaseException] = []
+    executor = SingleThreadedExecutor(context=node.context)
+    executor.add_node(node)
+
+    def spin() -> None:
+        try:
+            executor.spin()
+        except Exception as error:
+            errors.append(error)
+            stop.set()
+
+    thread = threading.Thread(target=spin, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        executor.shutdown()
+        thread.join()
+        node.destroy_node()
+    if errors:
+        raise errors[0]
+
+
+def claim_role(node: Node, role: str, topic: str, name: str | None = None) -> Claim:
+    """Makes `node` the only one of its namespace in this role; ConfigError if there is another.
+
+    On this machine a locked file decides, at once. On others it is whoever publishes `topic`
+    (under `name`, if given), which `node` does not yet; discovery takes its time for that.
+    """
+    domain = node.context.get_domain_id()
+    taken = f"agent {node.get_namespace()} already has {role} in ROS domain {domain}"
+    key = f"domain_{domain}{node.get_namespace()}/{name or topic}".replace("/", "_")
+    claim = Claim(key, f"{taken}: process")
+    if os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE") in ("LOCALHOST", "OFF"):
+        return claim
+    deadline = time.monotonic() + DISCOVERY_S
+    while time.monotonic() < deadline:
+        publishers = node.get_publishers_info_by_topic(node.resolve_topic_name(topic))
+        if any(name in (None, publisher.node_name) for publisher in publishers):
+            raise ConfigError(f"{taken}: on another machine")
+        time.sleep(0.05)
+    return claim

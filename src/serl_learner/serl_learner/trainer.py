@@ -1,0 +1,232 @@
+"""The learner's loop: take in transitions, sample, update, publish, save, report."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from serl_learner.checkpoint import Checkpoint, CheckpointStore
+from serl_learner.compute import tuned_process
+from serl_learner.config import ConfigError
+from serl_learner.governor import Governor
+from serl_learner.policy import to_bytes
+from serl_learner.replay import Batch, ReplayBuffer
+from serl_learner.rlpd import RLPD, RLPDConfig
+from serl_learner.status import REPORT_PERIOD_S, StatusReporter, TrainerState, TrainerStatus
+from serl_learner.transition import ObservationSpec, Transition
+
+POLL_S = 0.1  # longest wait for data, so that `stop` is asked at least this often
+
+
+@dataclass(frozen=True)
+class LearnerConfig:
+    """Defaults are those of SERL's real-robot tasks. A "step" alone is one of an actor."""
+
+    batch_size: int = 256  # half from the actors, half prior data
+    replay_capacity: int = 200_000  # observations
+    training_starts: int = 200  # steps before the first update
+    utd_ratio: float = 4.0  # critic steps per step: SERL's one iteration of four critic steps
+    critic_actor_ratio: int = 4  # critic steps per actor step
+    free_running: bool = False  # never wait for data: `utd_ratio` does not bind
+    publish_period: int = 10  # steps
+    checkpoint_period: int = 1000  # steps
+    threads: int = 1  # of torch
+
+    def __post_init__(self) -> None:
+        minima = {
+            "batch_size": 2,
+            "critic_actor_ratio": 1,
+            "training_starts": 0,
+            "replay_capacity": 2,
+        }
+        minima |= {"publish_period": 1, "checkpoint_period": 1, "threads": 1}
+        for key, minimum in minima.items():
+            if getattr(self, key) < minimum:
+                raise ConfigError(f"{key}: expected at least {minimum}, got {getattr(self, key)}")
+        if self.utd_ratio <= 0:
+            raise ConfigError(f"utd_ratio: expected above 0, got {self.utd_ratio}")
+
+
+@dataclass(frozen=True)
+class PolicySnapshot:
+    version: int  # critic steps that made it
+    env_steps: int  # steps whose updates are in it
+    data: bytes  # see policy.from_bytes
+
+
+class Trainer:
+    """Trains on what `receive` gives, at `utd_ratio` critic steps per transition.
+
+    `receive(timeout_s)` returns new transitions, each actor's in order; it waits if there are none.
+    With `resume`, the newest checkpoint is continued; `receive` then first gives the transitions
+    from before it again, which refill the replay and are not counted twice.
+    """
+
+    def __init__(
+        self,
+        config: LearnerConfig,
+        rlpd: RLPDConfig,
+        prior: Sequence[Transition],
+        receive: Callable[[float], list[Transition]],
+        publish: Callable[[PolicySnapshot], None],
+        report: Callable[[TrainerStatus], None],
+        seed: int,
+        checkpoints: CheckpointStore | None,
+        resume: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._config = config
+        self._rlpd_config = rlpd
+        self._prior_transitions = prior
+        self._receive = receive
+        self._publish_to = publish
+        self._seed = seed
+        self._checkpoints = checkpoints
+        self._clock = clock
+        self._rng = np.random.default_rng(seed)
+        self._governor = Governor(config.training_starts, config.utd_ratio, config.free_running)
+        self._status = StatusReporter(report, clock)
+        self._agent: RLPD | None = None  # made when the observations are known
+        self._published = self._saved = 0  # steps at the last publication and checkpoint
+        self._arrived_at = clock()
+        checkpoint = checkpoints.latest() if checkpoints else None
+        if checkpoint and not resume:
+            raise ConfigError(f"{checkpoint.path}: an earlier run is here; resume it or move it")
+        if prior:
+            self._prepare(*_shapes(prior[0]))
+        if checkpoint:
+            self._restore(checkpoint)
+
+    def run(self, stop: Callable[[], bool]) -> None:
+        """Trains until `stop()`, asked at least every 0.1 s; then saves a last checkpoint."""
+        message = ""
+        try:
+            with tuned_process(self._config.threads):
+                self._train(stop)
+            self._save()
+        except Exception as error:
+            message = str(error)
+            raise
+        finally:
+            self._report(TrainerState.STOPPED, message)
+
+    def _train(self, stop: Callable[[], bool]) -> None:
+        """The loop: at most one critic step per round, so that data and `stop` are seen soon."""
+        governor, config = self._governor, self._config
+        if self._agent:
+            self._publish()
+        while not stop():
+            self._take_in(self._receive(0.0 if governor.due else POLL_S))
+            if governor.due and len(self._online) > 0:
+                self._update()
+            if governor.learned_steps - self._published >= config.publish_period:
+                self._publish()
+            if governor.learned_steps - self._saved >= config.checkpoint_period:
+                self._save()
+            if self._status.is_due(self._state()):
+                self._report(self._state())
+
+    def _prepare(self, spec: ObservationSpec, action_size: int) -> None:
+        """Makes agent and replay, and takes in the prior data."""
+        prior = self._prior_transitions
+        observations = len(prior) + sum(t.final_observation is not None for t in prior)
+        self._agent = RLPD(self._rlpd_config, spec, action_size, self._seed)
+        self._online = ReplayBuffer(self._config.replay_capacity, spec, action_size, self._rng)
+        self._prior = ReplayBuffer(max(observations, 2), spec, action_size, self._rng)
+        for transition in prior:
+            transition.check(spec, action_size)
+            self._prior.add(transition)
+        if len(self._prior) > 0:
+            self._agent.policy.normalizer.fit(self._prior.states())
+
+    def _take_in(self, transitions: list[Transition]) -> None:
+        for transition in transitions:
+            if not self._agent:
+                self._prepare(*_shapes(transition))
+                self._publish()
+            transition.check(self._agent.policy.spec, self._agent.policy.action_size)
+            self._online.add(transition)
+            self._governor.receive(transition.actor, transition.sequence)
+        if transitions:
+            self._arrived_at = self._clock()
+
+    def _update(self) -> None:
+        """One critic step, and every so many of them one of the actor on the same batch."""
+        agent = self._agent
+        if agent.critic_steps == 0 and len(self._prior) == 0:
+            agent.policy.normalizer.fit(self._online.states())
+        batch = self._sample()
+        info = agent.update_critic(batch)
+        if agent.critic_steps % self._config.critic_actor_ratio == 0:
+            info |= agent.update_actor(batch)
+        self._governor.critic_step()
+        self._status.add(info)
+
+    def _sample(self) -> Batch:
+        """Half online, half prior (RLPD, "symmetric sampling"); all online without prior data."""
+        size = self._config.batch_size
+        if len(self._prior) == 0:
+            return self._online.sample(size)
+        online = self._online.sample(size // 2)
+        return Batch.concatenate(online, self._prior.sample(size - size // 2))
+
+    def _publish(self) -> None:
+        self._published = self._governor.learned_steps
+        data = to_bytes(self._agent.policy)
+        self._publish_to(PolicySnapshot(self._agent.critic_steps, self._published, data))
+
+    def _save(self) -> None:
+        if not self._agent or not self._checkpoints:
+            return
+        policy = self._agent.policy
+        counters = {
+            "spec": policy.spec.to_json(),
+            "action_size": policy.action_size,
+            "governor": self._governor.state(),
+            "numpy": self._rng.bit_generator.state,
+        }
+        step = self._agent.critic_steps
+        self._checkpoints.save(step, self._agent.state(), to_bytes(policy), counters)
+        self._saved = self._governor.learned_steps
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        try:
+            counters = checkpoint.counters
+            shapes = ObservationSpec.from_json(counters["spec"]), counters["action_size"]
+            if not self._agent:
+                self._prepare(*shapes)
+            policy = self._agent.policy
+            if shapes != (policy.spec, policy.action_size):
+                raise ValueError(f"it has {shapes}, the prior data {policy.spec}")
+            self._governor.restore(counters["governor"])
+            self._agent.load_state(checkpoint.tensors)
+            self._rng.bit_generator.state = counters["numpy"]
+            self._saved = self._governor.learned_steps
+        except (KeyError, ValueError, TypeError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise ConfigError(f"{checkpoint.path}: does not fit this run: {reason}") from None
+
+    def _state(self) -> TrainerState:
+        if self._governor.waiting_for:
+            return TrainerState.WAITING_FOR_DATA
+        silent = self._clock() - self._arrived_at >= REPORT_PERIOD_S
+        return TrainerState.PACED if silent and not self._governor.due else TrainerState.TRAINING
+
+    def _report(self, state: TrainerState, message: str = "") -> None:
+        critic_steps = self._agent.critic_steps if self._agent else 0
+        learned_from = self._governor.env_steps - self._config.training_starts
+        self._status.report(
+            state,
+            message,
+            env_steps=self._governor.env_steps,
+            critic_steps=critic_steps,
+            actor_steps=self._agent.actor_steps if self._agent else 0,
+            utd_ratio=critic_steps / learned_from if learned_from > 0 else 0.0,
+            online_size=len(self._online) if self._agent else 0,
+            prior_size=len(self._prior) if self._agent else 0,
+        )
+
+
+def _shapes(transition: Transition) -> tuple[ObservationSpec, int]:
+    return ObservationSpec.from_observation(transition.observation), len(transition.action)

@@ -1,0 +1,63 @@
+"""Behaviour cloning fits an expert, also one that moves at full speed."""
+
+import numpy as np
+import pytest
+import torch
+
+from serl_learner.bc import BCConfig, bc_loss, train_bc
+from serl_learner.config import ConfigError
+from serl_learner.policy import Policy, from_bytes, to_bytes
+from serl_learner.transition import ObservationSpec, Transition
+
+GAIN = np.array([[1.5, 0.0], [0.5, -1.0]], np.float32)
+CONFIG = BCConfig(steps=600, batch_size=64, learning_rate=1e-3, hidden=(32, 32))
+
+
+def expert(position: np.ndarray) -> np.ndarray:
+    """Linear, and at full speed where that leaves [-1, 1]."""
+    return np.clip(GAIN @ position, -1.0, 1.0)
+
+
+def demonstrations(count=400) -> list[Transition]:
+    rng = np.random.default_rng(0)
+    positions = rng.uniform(-1, 1, (count, 2)).astype(np.float32)
+    return [
+        Transition("agent", "demo", i, 0, i, {"position": p}, expert(p), 0.0, False, False)
+        for i, p in enumerate(positions)
+    ]
+
+
+def test_fits_a_linear_expert():
+    policy = train_bc(demonstrations(), CONFIG, seed=0)
+    tests = np.random.default_rng(1).uniform(-1, 1, (100, 2)).astype(np.float32)
+    errors = [policy.act({"position": p}, deterministic=True) - expert(p) for p in tests]
+    assert np.sqrt(np.mean(np.square(errors))) < 0.06
+    copy = from_bytes(to_bytes(policy))
+    np.testing.assert_array_equal(
+        copy.act({"position": tests[0]}, True), policy.act({"position": tests[0]}, True)
+    )
+
+
+def test_same_seed_gives_the_same_policy():
+    config = BCConfig(steps=5, batch_size=8, hidden=(8,))
+    first, second = (train_bc(demonstrations(20), config, seed=3) for _ in range(2))
+    assert to_bytes(first) == to_bytes(second)
+
+
+def test_loss_is_the_gaussian_negative_log_likelihood():
+    policy = Policy(ObservationSpec((("position", 2),)), 2, hidden=(8,))
+    for head in (policy.actor.mean, policy.actor.log_std):
+        head.weight.data.zero_()
+    policy.actor.mean.bias.data = torch.tensor([0.5, -0.5])
+    policy.actor.log_std.bias.data = torch.tensor([0.2, 0.3]).log()
+    actions = torch.tensor([[1.0, 0.0], [0.3, -1.0]])
+    normal = torch.distributions.Normal(
+        torch.tanh(torch.tensor([0.5, -0.5])), torch.tensor([0.2, 0.3])
+    )
+    expected = -normal.log_prob(actions).sum(dim=-1).mean()
+    torch.testing.assert_close(bc_loss(policy, torch.randn(2, 2), actions), expected)
+
+
+def test_refuses_to_start_without_demonstrations():
+    with pytest.raises(ConfigError, match="expected demonstrations, got no transition"):
+        train_bc([], CONFIG, seed=0)

@@ -1,0 +1,108 @@
+"""The policy: its density, how it acts, and its bytes."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import distributions as dist
+
+from serl_learner.config import ConfigError
+from serl_learner.policy import Policy, from_bytes, tanh_gaussian, to_bytes
+from serl_learner.transition import ObservationSpec
+
+SPEC = ObservationSpec((("pose", 3), ("force", 2)))
+OBSERVATION = {"pose": np.array([0.1, 0.2, 0.3], np.float32), "force": np.ones(2, np.float32)}
+
+
+def policy(seed=0) -> Policy:
+    torch.manual_seed(seed)
+    made = Policy(SPEC, 2, hidden=(16, 16))
+    made.normalizer.fit(torch.randn(50, 5))
+    return made
+
+
+def test_log_density_is_that_of_torch():
+    torch.manual_seed(0)
+    mean, std, noise = torch.randn(9, 2), torch.rand(9, 2) + 0.1, torch.randn(9, 2)
+    action, log_prob = tanh_gaussian(mean, std, noise)
+    reference = dist.TransformedDistribution(
+        dist.Independent(dist.Normal(mean, std), 1), dist.TanhTransform()
+    )
+    torch.testing.assert_close(log_prob, reference.log_prob(action), rtol=1e-4, atol=1e-4)
+
+
+def test_density_integrates_to_one():
+    mean, std = torch.tensor([[0.4]]).double(), torch.tensor([[0.7]]).double()
+    grid = torch.linspace(-1, 1, 20_001, dtype=torch.float64)[1:-1, None]
+    action, log_prob = tanh_gaussian(mean, std, (torch.atanh(grid) - mean) / std)
+    torch.testing.assert_close(action, grid)
+    assert torch.trapezoid(log_prob.exp(), grid[:, 0]).item() == pytest.approx(1.0, abs=1e-6)
+
+
+def test_log_density_is_finite_far_out():
+    _, log_prob = tanh_gaussian(torch.tensor([[50.0]]), torch.tensor([[1e-5]]), torch.zeros(1, 1))
+    # -log std - log(2 pi) / 2 - log(1 - tanh(50)^2), the last term being 100 - log 4
+    expected = -math.log(1e-5) - 0.5 * math.log(2 * math.pi) + 100 - math.log(4)
+    assert log_prob.item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_deterministic_action_is_the_mode():
+    acting = policy()
+    state = torch.from_numpy(SPEC.flatten(OBSERVATION))
+    mean, _ = acting.actor(acting.normalizer(state))
+    action = acting.act(OBSERVATION, deterministic=True)
+    assert action.dtype == np.float32 and action.shape == (2,)
+    np.testing.assert_allclose(action, torch.tanh(mean).detach(), rtol=1e-6)
+    np.testing.assert_array_equal(action, acting.act(OBSERVATION, deterministic=True))
+
+
+def test_stochastic_actions_have_the_spread_of_the_policy():
+    acting = policy()
+    state = torch.from_numpy(SPEC.flatten(OBSERVATION))
+    mean, std = acting.actor(acting.normalizer(state))
+    torch.manual_seed(1)
+    actions = np.stack([acting.act(OBSERVATION, deterministic=False) for _ in range(2000)])
+    assert np.abs(actions).max() <= 1.0
+    u = np.arctanh(actions.clip(-1 + 1e-7, 1 - 1e-7))
+    np.testing.assert_allclose(u.mean(axis=0), mean.detach(), atol=4 * std.max().item() / 2000**0.5)
+    np.testing.assert_allclose(u.std(axis=0), std.detach(), rtol=0.08)
+
+
+def test_bytes_round_trip():
+    original = policy()
+    copy = from_bytes(to_bytes(original))
+    assert (copy.spec, copy.action_size, copy.hidden) == (SPEC, 2, (16, 16))
+    assert copy.std_range == original.std_range
+    np.testing.assert_array_equal(copy.act(OBSERVATION, True), original.act(OBSERVATION, True))
+
+
+def _rewritten(data: bytes, old: bytes, new: bytes) -> bytes:
+    assert len(old) == len(new) and old in data
+    return data.replace(old, new)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: b"",
+        lambda data: b"not a policy at all",
+        lambda data: data[:-7],
+        lambda data: data[: len(data) // 2],
+        lambda data: b"\xff" * 8 + data[8:],
+        lambda data: _rewritten(data, b"actor.mean.bias", b"actor.mean.bios"),
+        lambda data: _rewritten(data, b'\\"pose\\", 3', b'\\"pose\\", 4'),
+        lambda data: _rewritten(data, b'"network"', b'"netwerk"'),
+        lambda data: _rewritten(data, b'\\"hidden\\": [16', b'\\"hidden\\": [-6'),
+    ],
+)
+def test_other_bytes_are_refused_in_one_line(damage):
+    with pytest.raises(ValueError, match=r"^policy of \d+ bytes: not a policy of serl: .") as error:
+        from_bytes(damage(to_bytes(policy())))
+    assert "\n" not in str(error.value)
+
+
+def test_images_are_refused():
+    spec = ObservationSpec((("pose", 3),), (("wrist_1", (128, 128, 3)),))
+    with pytest.raises(ConfigError, match=r"expected vectors only .*, got images wrist_1"):
+        Policy(spec, 2)

@@ -1,0 +1,197 @@
+"""The replay against a plain model of it: what is sampled, and what never is."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from serl_learner import replay
+from serl_learner.config import ConfigError
+from serl_learner.replay import ReplayBuffer
+from serl_learner.transition import ObservationSpec, Transition
+
+SPEC = ObservationSpec((("code", 4),))
+FINAL = 10_000  # step in the code of a final observation is the last one plus one
+
+
+def code(actor: str, episode: int, step: int) -> np.ndarray:
+    """An observation that says where it belongs."""
+    return np.array([ord(actor), episode, step, 0], np.float32)
+
+
+def step(actor, episode, number, terminated=False, truncated=False, sequence=0) -> Transition:
+    ends = terminated or truncated
+    return Transition(
+        agent="agent",
+        actor=actor,
+        sequence=sequence,
+        episode=episode,
+        step=number,
+        observation={"code": code(actor, episode, number)},
+        action=np.array([number / 100], np.float32),
+        reward=float(number),
+        terminated=terminated,
+        truncated=truncated,
+        final_observation={"code": code(actor, episode, number + 1)} if ends else None,
+    )
+
+
+def buffer(capacity=100, seed=0) -> ReplayBuffer:
+    return ReplayBuffer(capacity, SPEC, 1, np.random.default_rng(seed))
+
+
+def sampled(replay_buffer, count=400) -> Counter:
+    """How often each (actor, episode, step) comes, each checked to be a true pair."""
+    if len(replay_buffer) == 0:
+        return Counter()
+    batch = replay_buffer.sample(count)
+    state, following = batch.state.numpy(), batch.next_state.numpy()
+    np.testing.assert_array_equal(following[:, :2], state[:, :2])  # same actor, same episode
+    np.testing.assert_array_equal(following[:, 2], state[:, 2] + 1)  # t and t + 1
+    np.testing.assert_array_equal(batch.reward, state[:, 2])
+    np.testing.assert_allclose(batch.action[:, 0], state[:, 2] / 100)
+    return Counter((chr(int(a)), int(e), int(s)) for a, e, s, _ in state)
+
+
+def test_an_episode_gives_each_of_its_steps_once_its_successor_is_known():
+    b = buffer()
+    for number in range(3):
+        b.add(step("a", 0, number))
+        assert len(b) == number
+    b.add(step("a", 0, 3, truncated=True))
+    assert len(b) == 4
+    assert set(sampled(b)) == {("a", 0, n) for n in range(4)}
+
+
+def test_mask_is_zero_only_where_the_task_ended():
+    b = buffer()
+    b.add(step("a", 0, 0, terminated=True))
+    assert set(b.sample(20).mask.tolist()) == {0.0}
+    b = buffer()
+    b.add(step("a", 0, 0, truncated=True))
+    assert set(b.sample(20).mask.tolist()) == {1.0}
+    b = buffer()
+    b.add(step("a", 0, 0, terminated=True, truncated=True))
+    assert set(b.sample(20).mask.tolist()) == {0.0}
+
+
+def test_a_torn_episode_loses_its_last_step_only():
+    b = buffer()
+    for transition in [step("a", 0, 0), step("a", 0, 1), step("a", 1, 0), step("a", 1, 1)]:
+        b.add(transition)
+    assert set(sampled(b)) == {("a", 0, 0), ("a", 1, 0)}
+
+
+def test_nothing_is_paired_across_a_gap():
+    b = buffer()
+    for number in (0, 1, 3, 4):
+        b.add(step("a", 0, number))
+    assert set(sampled(b)) == {("a", 0, 0), ("a", 0, 3)}
+
+
+def test_actors_may_write_in_turns():
+    b = buffer()
+    for number in range(3):
+        for actor in "abc":
+            b.add(step(actor, 5, number, terminated=number == 2))
+    assert set(sampled(b)) == {(actor, 5, n) for actor in "abc" for n in range(3)}
+
+
+def test_capacity_below_the_length_of_an_episode_keeps_its_end():
+    b = buffer(capacity=3)
+    for number in range(10):
+        b.add(step("a", 0, number))
+    assert set(sampled(b)) == {("a", 0, 7), ("a", 0, 8)}
+    b.add(step("a", 0, 10, terminated=True))
+    assert set(sampled(b)) == {("a", 0, 9), ("a", 0, 10)}
+
+
+def test_a_slot_that_waits_for_its_successor_may_be_overwritten():
+    b = buffer(capacity=2)
+    b.add(step("a", 0, 0))
+    b.add(step("b", 0, 0))
+    b.add(step("b", 0, 1))  # overwrites a's step 0
+    b.add(step("a", 0, 1))  # whose successor pairs with nothing
+    assert set(sampled(b)) == set()
+
+
+def test_sampling_is_uniform():
+    b = buffer(capacity=50)
+    for number in range(65):  # wraps round
+        b.add(step("a", number // 10, number % 10, truncated=number % 10 == 9))
+    counts = sampled(b, 40_000)
+    expected = 40_000 / len(b)
+    assert len(counts) == len(b)
+    # Five standard deviations of a multinomial count.
+    assert max(abs(c - expected) for c in counts.values()) < 5 * expected**0.5
+
+
+def test_states_are_those_of_the_sampleable_transitions():
+    b = buffer()
+    for number in range(3):
+        b.add(step("a", 0, number))
+    assert sorted(b.states()[:, 2].tolist()) == [0, 1]
+
+
+def test_memory_is_stated_and_refused_at_construction(monkeypatch):
+    b = buffer(capacity=1000)
+    assert b.nbytes == 1000 * (4 * (4 + 1 + 2) + 3 * 8)
+    monkeypatch.setattr(replay, "_available_memory", lambda: b.nbytes - 1)
+    with pytest.raises(ConfigError, match=r"replay_capacity: 1000 .* need .* GB, .* available"):
+        buffer(capacity=1000)
+    with pytest.raises(ConfigError, match="replay_capacity: expected at least 2, got 1"):
+        buffer(capacity=1)
+
+
+@st.composite
+def histories(draw):
+    """What several actors send: episodes of any length, some torn or ending, some steps missing."""
+    streams = []
+    for actor in "ab"[: draw(st.integers(1, 2))]:
+        stream = []
+        for episode in range(draw(st.integers(1, 4))):
+            length = draw(st.integers(1, 6))
+            end = draw(st.sampled_from(["terminated", "truncated", "torn"]))
+            for number in range(length):
+                last = number == length - 1
+                stream.append(
+                    step(
+                        actor,
+                        episode,
+                        number,
+                        last and end == "terminated",
+                        last and end == "truncated",
+                    )
+                )
+        streams.append([t for t in stream if draw(st.integers(0, 9)) > 0])
+    history = []
+    while any(streams):
+        stream = draw(st.sampled_from([s for s in streams if s]))
+        history.append(stream.pop(0))
+    return history
+
+
+def model(history, capacity) -> set:
+    """What may be sampled: both observations of the pair are among the last `capacity` stored."""
+    slots = []  # (actor, episode, step, is it a final observation) in the order stored
+    ends = {}
+    for t in history:
+        slots.append((t.actor, t.episode, t.step))
+        if t.final_observation is not None:
+            slots.append((t.actor, t.episode, FINAL))
+            ends[(t.actor, t.episode, t.step)] = (t.actor, t.episode, FINAL)
+    kept = set(slots[-capacity:])
+    follower = {key: ends.get(key, (key[0], key[1], key[2] + 1)) for key in kept if key[2] != FINAL}
+    return {key for key, following in follower.items() if following in kept}
+
+
+@settings(deadline=None, max_examples=200)
+@given(histories(), st.integers(2, 12))
+def test_any_history_gives_exactly_the_true_pairs(history, capacity):
+    b = buffer(capacity)
+    for count, transition in enumerate(history, start=1):
+        b.add(transition)
+        assert len(b) == len(model(history[:count], capacity))
+    assert set(sampled(b)) == model(history, capacity)

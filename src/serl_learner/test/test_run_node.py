@@ -1,0 +1,141 @@
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+import rclpy
+from rclpy.node import Node
+
+from serl_learner.config import ConfigError
+from serl_learner.domain import acquire_domain
+from serl_learner.qos import POLICY
+from serl_learner.run_node import claim_role
+from serl_msgs.msg import PolicyWeights
+
+pytestmark = pytest.mark.ros
+
+SCRIPT = """
+import sys, threading, time
+from rclpy.node import Node
+from serl_learner.config import ConfigError
+from serl_learner.run_node import run_node
+
+class Tried(Node):
+    def __init__(self):
+        super().__init__("tried")
+        self.create_timer(0.01, self.on_timer)
+    def on_timer(self):
+        {callback}
+    def run(self, stop):
+        print("ready", flush=True)
+        {work}
+    def destroy_node(self):
+        super().destroy_node()
+        print("destroyed", flush=True)
+
+sys.exit(run_node(Tried))
+"""
+
+
+@pytest.fixture
+def start(monkeypatch):
+    with acquire_domain() as domain:
+        monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "OFF")
+        monkeypatch.setenv("ROS_DOMAIN_ID", str(domain.number))
+
+        def start(work, callback="pass"):
+            script = SCRIPT.format(work=work, callback=callback)
+            return subprocess.Popen(
+                [sys.executable, "-c", script],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+
+        yield start
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_cleanly(start, number):
+    process = start("stop.wait()")
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output, errors) == (0, "destroyed\n", "")
+
+
+def test_a_second_signal_ends_it_at_once(start):
+    process = start("stop.wait(); print('stopping', flush=True); time.sleep(100)")
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    assert process.stdout.readline() == "stopping\n"
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert (process.returncode, output) == (128 + signal.SIGINT, "")
+
+
+@pytest.mark.parametrize(
+    ("work", "code", "told"),
+    [
+        ("pass", 0, ""),
+        ("raise ConfigError('task.yaml: a: expected b, got c')", 2, "expected b, got c\n"),
+        ("raise OSError(28, 'cannot be written', '/a/log.mcap')", 2, "'/a/log.mcap'\n"),
+        ("raise RuntimeError('a fault')", 1, "RuntimeError: a fault\n"),
+    ],
+)
+def test_exit_codes(start, work, code, told):
+    process = start(work)
+    output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output) == (code, "ready\ndestroyed\n")
+    assert errors.endswith(told)
+    assert (errors.count("\n") > 1) == ("Traceback" in errors) == ("RuntimeError" in work)
+
+
+def test_an_error_in_a_callback_ends_it_too(start):
+    process = start("stop.wait()", callback="raise RuntimeError('in a callback')")
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "RuntimeError: in a callback\n" in errors
+    assert os.fspath(__file__) not in errors
+
+
+@pytest.fixture
+def make_node():
+    """Makes nodes of a domain of their own, each in a context of its own, as in two processes."""
+    contexts = []
+    with acquire_domain() as domain:
+
+        def make(name):
+            contexts.append(rclpy.Context())
+            rclpy.init(context=contexts[-1], domain_id=domain.number)
+            return Node(name, namespace="agent", context=contexts[-1])
+
+        yield make
+        for context in contexts:
+            rclpy.try_shutdown(context=context)
+
+
+def test_a_role_is_taken_once_on_this_machine(monkeypatch, make_node):
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "OFF")
+    first, second = make_node("learner"), make_node("other")
+    claim = claim_role(first, "a learner", "policy")
+    expected = f"^agent /agent already has a learner in ROS domain .*: process {os.getpid()}$"
+    with pytest.raises(ConfigError, match=expected):
+        claim_role(second, "a learner", "policy")
+    claim_role(second, "an actor 'other'", "transitions", "other").release()
+    claim.release()
+    claim_role(second, "a learner", "policy").release()
+
+
+def test_a_role_is_taken_once_in_the_network(monkeypatch, make_node):
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "SUBNET")
+    monkeypatch.setattr("serl_learner.run_node.DISCOVERY_S", 30.0)
+    first, second = make_node("learner"), make_node("other")
+    first.create_publisher(PolicyWeights, "policy", POLICY)
+    with pytest.raises(ConfigError, match="already has a learner .*: on another machine$"):
+        claim_role(second, "a learner", "policy")
+    with pytest.raises(ConfigError, match="already has an actor .*: on another machine$"):
+        claim_role(second, "an actor 'learner'", "policy", "learner")
+    monkeypatch.setattr("serl_learner.run_node.DISCOVERY_S", 0.2)
+    claim_role(second, "an actor 'other'", "policy", "other").release()
