@@ -15,7 +15,7 @@ class CheckedEnvironment(gym.Wrapper):
 
     The keys have the order of the observation space; a plain Box becomes "state", or "image".
     Arrays are copies, since an environment may reuse its own. A non-finite or mis-shaped
-    observation, reward or action raises ValueError with one line.
+    observation, reward or action raises ConfigError with one line.
     """
 
     def __init__(self, env: gym.Env, name: str):
@@ -68,7 +68,7 @@ class CheckedEnvironment(gym.Wrapper):
         return converted
 
     def _refuse(self, what: str) -> NoReturn:
-        raise ValueError(f"environment {self._name}, step {self._step}: {what}")
+        raise ConfigError(f"environment {self._name}, step {self._step}: {what}")
 
 
 def _entries(space: spaces.Space, name: str) -> dict[str, spaces.Box]:

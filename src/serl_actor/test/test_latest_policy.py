@@ -1,8 +1,13 @@
 import threading
 
 import numpy as np
+import pytest
 
-from serl_actor.latest_policy import LatestPolicy, Waiter
+from serl_actor.environment import EnvironmentConfig, make_environment
+from serl_actor.latest_policy import LatestPolicy, Waiter, check_fits
+from serl_learner.config import ConfigError
+from serl_learner.policy import Policy
+from serl_learner.transition import ObservationSpec
 
 
 class Constant:
@@ -109,3 +114,12 @@ def test_a_long_wait_is_told_once_and_its_end_too():
     assert len(said) == 2
     assert said[0].startswith("waiting for the learner: transition 15 is 5 or more ahead")
     assert said[1].startswith("going on after")
+
+
+def test_a_policy_has_to_fit_the_environment():
+    environment = make_environment(EnvironmentConfig(id="Pendulum-v1"))
+    check_fits(Policy(ObservationSpec((("state", 3),)), action_size=1), environment)
+    with pytest.raises(ConfigError, match=r"policy: expected observations of .*got one for"):
+        check_fits(Policy(ObservationSpec((("state", 4),)), action_size=1), environment)
+    with pytest.raises(ConfigError, match=r"policy: expected actions of \(1,\), got \(2,\)"):
+        check_fits(Policy(ObservationSpec((("state", 3),)), action_size=2), environment)

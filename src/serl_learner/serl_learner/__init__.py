@@ -1,1 +1,1 @@
-"""Reinforcement learning from prior data (RLPD): algorithm, replay, checkpoints, message codecs and the learner node."""
+"""Reinforcement learning from prior data (RLPD): algorithm, replay, codecs, the learner node."""

@@ -133,9 +133,9 @@ def test_a_role_is_taken_once_in_the_network(monkeypatch, make_node):
     monkeypatch.setattr("serl_learner.run_node.DISCOVERY_S", 30.0)
     first, second = make_node("learner"), make_node("other")
     first.create_publisher(PolicyWeights, "policy", POLICY)
-    with pytest.raises(ConfigError, match="already has a learner .*: on another machine$"):
+    with pytest.raises(ConfigError, match=r"already has a learner .*: on another machine$"):
         claim_role(second, "a learner", "policy")
-    with pytest.raises(ConfigError, match="already has an actor .*: on another machine$"):
+    with pytest.raises(ConfigError, match=r"already has an actor .*: on another machine$"):
         claim_role(second, "an actor 'learner'", "policy", "learner")
     monkeypatch.setattr("serl_learner.run_node.DISCOVERY_S", 0.2)
     claim_role(second, "an actor 'other'", "policy", "other").release()

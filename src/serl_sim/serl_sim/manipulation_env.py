@@ -157,11 +157,11 @@ class ManipulationEnv(gym.Env):
         self.cameras = self._overview = None
 
     def _target(self, action) -> Pose:
-        action = np.clip(np.asarray(action, dtype=float), -1.0, 1.0)
+        action = np.asarray(action, dtype=float)
         pose, (meters, radians) = self.robot.pose, self.config.action_scale
         low, high = np.array(self.config.box_low), np.array(self.config.box_high)
-        position = pose.position + meters * action[:3]
-        rotation = Rotation.from_rotvec(radians * action[3:]) * pose.rotation
+        position = pose.position + meters * _bounded(action[:3])
+        rotation = Rotation.from_rotvec(radians * _bounded(action[3:])) * pose.rotation
         return Pose(
             np.clip(position, self.goal.position + low[:3], self.goal.position + high[:3]),
             clip_rotation(rotation, self.goal.rotation, low[3:], high[3:]),
@@ -186,3 +186,12 @@ class ManipulationEnv(gym.Env):
     def _vector(pose: Pose) -> np.ndarray:  # (7,)
         quaternion = canonical(pose.rotation.as_quat())
         return np.concatenate([pose.position, quaternion]).astype(np.float32)
+
+
+def _bounded(block: np.ndarray) -> np.ndarray:  # (3,)
+    """At most as long as the diagonal of the unit box, whatever its direction.
+
+    A policy acts within the unit box of the tool's frame. Bounding each element here, in the base
+    frame, would bend its longer actions by an angle that it cannot see.
+    """
+    return block * min(1.0, np.sqrt(3.0) / max(np.linalg.norm(block), 1e-9))

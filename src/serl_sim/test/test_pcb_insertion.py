@@ -212,3 +212,16 @@ def test_bad_arguments_are_one_line_errors(arguments, message):
     with pytest.raises(ValueError, match=message) as error:
         PcbInsertionEnv(**arguments)
     assert "\n" not in str(error.value)
+
+
+def test_a_long_action_keeps_its_direction(env):
+    """The diagonal of the policy's box, turned by 20 degrees, has an element above 1."""
+    env.reset(seed=0)
+    action = np.array([1.3, 0.5, -1.0, 0.0, 0.0, 0.0])
+    env.reset(seed=0)
+    start = env.robot.pose.position
+    moved = env._target(action).position - start
+    np.testing.assert_allclose(np.cross(moved, action[:3]), 0.0, atol=1e-12)
+    np.testing.assert_allclose(
+        np.linalg.norm(env._target(9 * action).position - start), np.sqrt(3) * 0.02
+    )

@@ -1,0 +1,198 @@
+"""The `serl` command."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from serl_learner.config import ConfigError
+
+# Each command imports what it needs when it runs: `serl --help` answers at once.
+
+
+def main() -> None:
+    arguments = _parser().parse_args()
+    try:
+        code = arguments.command(arguments)
+    except ConfigError as error:
+        print(f"serl: {error}", file=sys.stderr)
+        code = 2
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="serl",
+        description="Trains a robot arm on a real task, from demonstrations, in minutes.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_train(commands)
+    _add_evaluate(commands)
+    _add_demos(commands)
+    _add_plot(commands)
+    _add_benchmark(commands)
+    doctor = commands.add_parser("doctor", help="check this machine, and say what to do")
+    doctor.set_defaults(command=_doctor)
+    return parser
+
+
+def _add_train(commands) -> None:
+    p = commands.add_parser("train", help="train a task over ROS 2 nodes, with a live view")
+    p.add_argument("task", nargs="?", metavar="TASK", help="a task's name, or its YAML file")
+    p.add_argument(
+        "--env", default="", metavar="ID", help="any Gymnasium environment, package:Id-v0"
+    )
+    p.add_argument("--observations", choices=("state", "vision"), help="what the policy sees")
+    p.add_argument("--algorithm", choices=("rlpd", "bc"), default="rlpd", help="default: rlpd")
+    p.add_argument("--demos", default="20", metavar="FILE|N",
+                   help="an MCAP file, or how many to record by script (default 20)")  # fmt: skip
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--max-steps", type=int, metavar="N", help="environment steps to train for")
+    p.add_argument(
+        "--real-time", action="store_true", help="act at the robot's rate, not as fast as possible"
+    )
+    p.add_argument("--run-dir", type=Path, metavar="DIR", help="default: runs/TASK/<date-time>")
+    p.add_argument("--resume", action="store_true", help="go on with the run in --run-dir")
+    p.add_argument(
+        "--evaluate", type=int, default=100, metavar="N", help="episodes at the end (default 100)"
+    )
+    p.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="any key of the task file"
+    )
+    p.set_defaults(command=_train)
+
+
+def _train(arguments) -> int:
+    from serl_bringup.session import NodeError
+    from serl_bringup.task import parse_setting
+    from serl_bringup.train import TrainOptions, train
+
+    if not (arguments.task or arguments.env or arguments.resume):
+        raise ConfigError("train: expected a TASK, or --env with a Gymnasium environment")
+    overrides = dict(parse_setting(text) for text in arguments.set)
+    if arguments.observations:
+        overrides["environment.arguments.observations"] = arguments.observations
+    if arguments.max_steps is not None:
+        overrides["actor.max_steps"] = arguments.max_steps
+    if arguments.real_time:
+        overrides["actor.control_rate_hz"] = 10.0
+    options = TrainOptions(
+        task=arguments.task,
+        environment_id=arguments.env,
+        overrides=overrides,
+        seed=arguments.seed,
+        run_directory=arguments.run_dir,
+        resume=arguments.resume,
+        demonstrations=arguments.demos,
+        algorithm=arguments.algorithm,
+        evaluation_episodes=arguments.evaluate,
+    )
+    try:
+        train(options, Console())
+    except NodeError as error:
+        print(f"serl: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def _add_evaluate(commands) -> None:
+    p = commands.add_parser("evaluate", help="run a trained policy, without exploration")
+    p.add_argument("run", type=Path, metavar="RUN_DIR")
+    p.add_argument("--episodes", type=int, default=100)
+    p.add_argument("--seed", type=int, default=10_000)
+    p.add_argument("--video", type=Path, metavar="FILE", help="film up to five episodes")
+    p.set_defaults(command=_evaluate)
+
+
+def _evaluate(arguments) -> int:
+    from serl_bringup import conclude, video
+    from serl_bringup.run_folder import RunFolder
+    from serl_bringup.task import load_task
+
+    folder = RunFolder.open(arguments.run)
+    task = load_task(str(folder.config))
+    policy = conclude.load_policy(folder.latest_policy())
+    evaluation = conclude.evaluate_policy(task, policy, arguments.episodes, arguments.seed)
+    figures = {**folder.read_result(), **conclude.evaluation_figures(evaluation)}
+    figures["evaluation_seed"] = arguments.seed
+    (folder.path / "evaluation.json").write_text(json.dumps(figures, indent=2) + "\n")
+    print(json.dumps(figures, indent=2))
+    if arguments.video:
+        video.record_video(task, policy, arguments.video, arguments.seed, Console(stderr=True))
+    return 0
+
+
+def _add_demos(commands) -> None:
+    demos = commands.add_parser("demos", help="record demonstrations, or look into a file of them")
+    actions = demos.add_subparsers(required=True, metavar="ACTION")
+    p = actions.add_parser("record", help="record successful episodes of the scripted demonstrator")
+    p.add_argument("task", metavar="TASK")
+    p.add_argument("--episodes", type=int, default=20)
+    p.add_argument("--observations", choices=("state", "vision"))
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--output", type=Path, metavar="FILE", help="default: demos/TASK.mcap")
+    p.set_defaults(command=_demos_record)
+    p = actions.add_parser("info", help="what is in a file: episodes, lengths, actions")
+    p.add_argument("file", type=Path, metavar="FILE")
+    p.set_defaults(command=_demos_info)
+
+
+def _demos_record(arguments) -> int:
+    from serl_bringup.demonstrations import record_file, show_file
+    from serl_bringup.task import load_task
+
+    overrides = {}
+    if arguments.observations:
+        overrides["environment.arguments.observations"] = arguments.observations
+    task = load_task(arguments.task, overrides=overrides)
+    path = arguments.output or Path("demos", f"{task.task}.mcap")
+    record_file(task, arguments.episodes, arguments.seed, path, Console())
+    show_file(path, Console())
+    return 0
+
+
+def _demos_info(arguments) -> int:
+    from serl_bringup.demonstrations import show_file
+
+    show_file(arguments.file, Console())
+    return 0
+
+
+def _add_plot(commands) -> None:
+    p = commands.add_parser("plot", help="learning curves of one or several runs, as a PNG")
+    p.add_argument("runs", type=Path, nargs="+", metavar="RUN_DIR")
+    p.add_argument("--output", type=Path, default=Path("learning_curve.png"), metavar="FILE")
+    p.set_defaults(command=_plot)
+
+
+def _plot(arguments) -> int:
+    from serl_bringup.plot import plot_learning_curves
+    from serl_bringup.run_folder import RunFolder
+
+    plot_learning_curves([RunFolder.open(run) for run in arguments.runs], arguments.output)
+    print(arguments.output)
+    return 0
+
+
+def _add_benchmark(commands) -> None:
+    names = ("actor", "controller", "learner", "replay", "simulation", "transport")
+    p = commands.add_parser("benchmark", help="measure a part on this machine; prints JSON")
+    p.add_argument("part", choices=names)
+    p.set_defaults(command=_benchmark)
+
+
+def _benchmark(arguments) -> int:
+    from serl_bringup.benchmark import run
+
+    run(arguments.part)
+    return 0
+
+
+def _doctor(_) -> int:
+    from serl_bringup.doctor import run
+
+    return run()

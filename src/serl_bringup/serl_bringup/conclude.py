@@ -1,0 +1,153 @@
+"""What every run ends with: evaluation, video, learning curve, result.json and report."""
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from serl_actor.demonstrations import summarise
+from serl_actor.environment import make_environment
+from serl_actor.evaluation import EvaluationResult, evaluate
+from serl_bringup.plot import plot_learning_curves
+from serl_bringup.progress import Progress
+from serl_bringup.run_folder import RunFolder
+from serl_bringup.task import Task
+from serl_bringup.video import record_video
+from serl_learner.policy import Policy, from_bytes
+from serl_learner.transition_log import load_transitions
+
+EVALUATION_SEED = 10_000  # far from the training seeds: the starts are new to the policy
+
+
+def conclude(
+    task: Task,
+    folder: RunFolder,
+    progress: Progress,
+    algorithm: str,
+    evaluation_episodes: int,
+    console: Console,
+) -> None:
+    """Writes a run's results; with no evaluation episodes (stopped early), its training's alone."""
+    result = _training_result(task, folder, progress, algorithm)
+    folder.write_result(result)
+    if folder.episodes.exists():
+        plot_learning_curves([folder], folder.learning_curve)
+    if evaluation_episodes:
+        policy = load_policy(folder.latest_policy())
+        console.print(f"evaluating the policy over {evaluation_episodes} episodes")
+        evaluation = evaluate_policy(task, policy, evaluation_episodes, EVALUATION_SEED)
+        result |= evaluation_figures(evaluation)
+        folder.write_result(result)
+        record_video(task, policy, folder.video, EVALUATION_SEED, console)
+    folder.report.write_text(_report(result, folder))
+    console.print(_table(result))
+    console.print(f"results in {folder.path}", soft_wrap=True)
+
+
+def load_policy(path: Path) -> Policy:
+    return from_bytes(path.read_bytes())
+
+
+def evaluate_policy(task: Task, policy: Policy, episodes: int, seed: int) -> EvaluationResult:
+    environment = make_environment(task.environment)
+    try:
+        return evaluate(environment, policy, episodes, seed)
+    finally:
+        environment.close()
+
+
+def evaluation_figures(evaluation: EvaluationResult) -> dict[str, Any]:
+    low, high = evaluation.success_interval
+    return {
+        "evaluation_episodes": evaluation.episodes,
+        "success_rate": evaluation.success_rate,
+        "success_interval_95": [round(low, 4), round(high, 4)],
+        "cycle_time_s": evaluation.cycle_time_s,
+        "mean_return": evaluation.mean_return,
+    }
+
+
+def _training_result(
+    task: Task, folder: RunFolder, progress: Progress, algorithm: str
+) -> dict[str, Any]:
+    learner = progress.learner
+    demonstrations = _demonstration_figures(task, progress.control_period_s)
+    latencies = sorted(progress.policy_latencies_s)
+    return {
+        "task": task.task,
+        "algorithm": algorithm,
+        "observations": task.environment.arguments.get("observations", "state"),
+        "seed": task.run.seed,
+        "env_steps": progress.env_steps,
+        "robot_minutes": round(progress.robot_minutes, 2),
+        "wall_minutes": round(progress.wall_minutes, 2),
+        "episodes": progress.episodes,
+        "success_rate": None,
+        "cycle_time_s": None,
+        "critic_steps": learner.critic_steps if learner else 0,
+        "utd_ratio": round(learner.utd_ratio, 3) if learner else 0.0,
+        "demos": demonstrations["episodes"],
+        "demo_cycle_time_s": demonstrations["cycle_time_s"],
+        "training_success_rate": progress.recent_success_rate if progress.recent else None,
+        "transitions_missing": learner.missing if learner else 0,
+        "transitions_backfilled": learner.backfilled if learner else 0,
+        "policy_latency_ms": round(1000 * latencies[len(latencies) // 2], 1) if latencies else None,
+    }
+
+
+def _demonstration_figures(task: Task, control_period_s: float) -> dict[str, Any]:
+    if not task.run.demonstrations:
+        return {"episodes": 0, "cycle_time_s": None}
+    summary = summarise(load_transitions(task.run.demonstrations, task.task))
+    return {
+        "episodes": summary.episodes,
+        "cycle_time_s": round(summary.mean_length * control_period_s, 2),
+    }
+
+
+def _rows(result: dict[str, Any]) -> list[tuple[str, str]]:
+    def show(key: str, form: str) -> str:
+        return format(result[key], form) if result.get(key) is not None else "not measured"
+
+    return [
+        ("success rate", show("success_rate", ".0%")),
+        ("cycle time, s", show("cycle_time_s", ".2f")),
+        ("cycle time of the demonstrations, s", show("demo_cycle_time_s", ".2f")),
+        ("environment steps", show("env_steps", "d")),
+        ("robot minutes", show("robot_minutes", ".1f")),
+        ("wall minutes", show("wall_minutes", ".1f")),
+        ("critic steps per environment step", show("utd_ratio", ".2f")),
+        ("demonstrations", show("demos", "d")),
+    ]
+
+
+def _table(result: dict[str, Any]) -> Table:
+    table = Table(title=f"{result['task']}, {result['algorithm']}, seed {result['seed']}")
+    table.add_column("")
+    table.add_column("", justify="right")
+    for row in _rows(result):
+        table.add_row(*row)
+    return table
+
+
+def _report(result: dict[str, Any], folder: RunFolder) -> str:
+    lines = [
+        f"# {result['task']}, {result['algorithm']}, seed {result['seed']}",
+        "",
+        "| | |",
+        "|---|---:|",
+        *(f"| {name} | {value} |" for name, value in _rows(result)),
+        "",
+    ]
+    if folder.learning_curve.exists():
+        lines += [f"![learning curve]({folder.learning_curve.name})", ""]
+    if folder.video.exists():
+        lines += [f"Video of the policy: [{folder.video.name}]({folder.video.name})", ""]
+    lines += [
+        "Everything that was set: [config.yaml](config.yaml). Every figure: "
+        "[result.json](result.json). Every episode: episodes.csv. Every transition: transitions/. "
+        "Curves: `tensorboard --logdir tensorboard`.",
+        "",
+    ]
+    return "\n".join(lines)

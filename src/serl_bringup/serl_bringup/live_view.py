@@ -1,0 +1,114 @@
+"""One screen that shows how a run is doing."""
+
+from rich.console import Group
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from serl_bringup.progress import Progress
+
+STATES = ("waiting for data", "training", "paced: waiting for fresh data", "stopped")
+
+
+def render(progress: Progress, run: str) -> Panel:
+    """The live panel of a run."""
+    parts = [
+        ProgressBar(total=max(progress.max_steps, 1), completed=progress.env_steps),
+        Text(""),
+        _columns(_task_rows(progress), _learner_rows(progress)),
+        Text(""),
+        _episode_line(progress),
+    ]
+    if progress.learner is not None and progress.learner.message:
+        parts.append(Text(progress.learner.message, style="yellow"))
+    title = f"[bold]{progress.task}[/bold]"
+    return Panel(Group(*parts), title=title, subtitle=f"{run}   Ctrl-C stops and keeps everything")
+
+
+def line(progress: Progress) -> str:
+    """The same in one line, for logs and pipes."""
+    learner = progress.learner
+    outcome = (
+        f"success {_percent(progress.recent_success_rate)}"
+        if progress.has_success
+        else f"return {progress.recent_return:.1f}"
+    )
+    text = (
+        f"step {progress.env_steps}/{progress.max_steps}  {progress.robot_minutes:.1f} robot min  "
+        f"{progress.wall_minutes:.1f} wall min  episodes {progress.episodes}  {outcome} "
+        f"(last {len(progress.recent)})  length {_number(progress.recent_length, '.0f')}"
+    )
+    if learner is not None:
+        text += (
+            f"  updates {learner.critic_steps} ({learner.critic_steps_per_s:.0f}/s, "
+            f"{learner.utd_ratio:.2f} per step)  q {_number(learner.q_mean)}"
+        )
+    return text
+
+
+def _task_rows(progress: Progress) -> list[tuple[str, str]]:
+    outcome = (
+        ("success, last 20 episodes", _percent(progress.recent_success_rate))
+        if progress.has_success
+        else ("return, last 20 episodes", _number(progress.recent_return, ".1f"))
+    )
+    rows = [
+        ("environment steps", f"{progress.env_steps} / {progress.max_steps}"),
+        ("robot minutes", f"{progress.robot_minutes:.1f}"),
+        ("wall minutes", f"{progress.wall_minutes:.1f}"),
+        ("episodes", f"{progress.episodes}"),
+        outcome,
+        ("episode length", f"{_number(progress.recent_length, '.0f')} steps"),
+    ]
+    if progress.intervened_steps:
+        share = progress.intervened_steps / max(progress.env_steps, 1)
+        rows.append(("corrected by a person", _percent(share)))
+    return rows
+
+
+def _learner_rows(progress: Progress) -> list[tuple[str, str]]:
+    learner = progress.learner
+    if learner is None:
+        return [("learner", "starting")]
+    return [
+        ("learner", STATES[learner.state]),
+        ("critic steps", f"{learner.critic_steps}  ({learner.critic_steps_per_s:.0f}/s)"),
+        ("updates per step", f"{learner.utd_ratio:.2f}"),
+        (
+            "critic, actor loss",
+            f"{_number(learner.critic_loss, '.4f')}, {_number(learner.actor_loss)}",
+        ),
+        (
+            "Q, entropy, temperature",
+            f"{_number(learner.q_mean)}, {_number(learner.entropy)}, "
+            f"{_number(learner.temperature, '.4f')}",
+        ),
+        ("replay, demonstrations", f"{learner.online_size}, {learner.prior_size}"),
+    ]
+
+
+def _columns(left: list[tuple[str, str]], right: list[tuple[str, str]]) -> Table:
+    table = Table.grid(padding=(0, 2), expand=True)
+    for style in ("dim", "bold", "dim", "bold"):
+        table.add_column(style=style)
+    for i in range(max(len(left), len(right))):
+        row = [side[i] if i < len(side) else ("", "") for side in (left, right)]
+        table.add_row(*row[0], *row[1])
+    return table
+
+
+def _episode_line(progress: Progress) -> Text:
+    """One mark per recent episode, oldest first."""
+    text = Text("recent episodes  ", style="dim")
+    for episode in progress.recent:
+        text.append("● " if episode.success else "○ ", style="green" if episode.success else "red")
+    return text
+
+
+def _number(value: float, form: str = ".2f") -> str:
+    return format(value, form) if value == value else "-"
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.0f} %" if value == value else "-"

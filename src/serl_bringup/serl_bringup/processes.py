@@ -1,0 +1,85 @@
+"""Runs the nodes of a training run as processes of their own, and sees that none outlives it."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+PR_SET_PDEATHSIG = 1
+STOP_TIMEOUT_S = 30.0
+
+
+class NodeProcess:
+    """One node in one process, with its output in a file of its own."""
+
+    def __init__(self, module: str, namespace: str, parameters: Path, log: Path):
+        self.name = module.rsplit(".", 1)[-1]
+        self.restarts = 0
+        self._log = log
+        self._command = [sys.executable, "-m", module]
+        self._command += [
+            "--ros-args",
+            "-r",
+            f"__ns:=/{namespace}",
+            "--params-file",
+            str(parameters),
+        ]
+        self._start()
+
+    def _start(self) -> None:
+        with self._log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C reaches the supervisor alone
+                preexec_fn=_die_with_parent,
+            )
+
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self._process.poll()
+
+    def was_killed(self) -> bool:
+        """Ended by a signal: it can go on where its log and checkpoints end."""
+        code = self.exit_code()
+        return code is not None and code < 0
+
+    def restart(self) -> None:
+        self.restarts += 1
+        self._start()
+
+    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> int:
+        """Asks to stop, waits, and kills what does not listen. Returns the exit code."""
+        if self.exit_code() is None:
+            self._process.send_signal(signal.SIGINT)
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
+
+    def last_line(self) -> str:
+        """What the process said last: for an orderly failure, the one line that explains it."""
+        lines = self._log.read_text(errors="replace").splitlines()
+        return next((line.strip() for line in reversed(lines) if line.strip()), "no output")
+
+
+def _die_with_parent() -> None:
+    """Linux ends the node if the supervisor is killed: nothing is left running."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def node_environment(domain: int) -> dict[str, str]:
+    """What the nodes share: local discovery, one domain, one thread per mathematics library."""
+    return {
+        "ROS_DOMAIN_ID": str(domain),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": os.environ.get(
+            "ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST"
+        ),
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
+        "PYTHONUNBUFFERED": "1",
+    }

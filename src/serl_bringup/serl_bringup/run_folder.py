@@ -1,0 +1,79 @@
+"""The folder that a run leaves behind: enough to reproduce it, and to show a colleague."""
+
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from serl_learner.config import ConfigError
+
+MINIMUM_FREE_BYTES = 500_000_000
+
+
+class RunFolder:
+    """Paths of one run. `create` makes a new folder, `open` takes an existing one."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.config = path / "config.yaml"
+        self.result = path / "result.json"
+        self.report = path / "report.md"
+        self.demonstrations = path / "demonstrations.mcap"
+        self.episodes = path / "episodes.csv"
+        self.learning_curve = path / "learning_curve.png"
+        self.video = path / "policy.mp4"
+        self.checkpoints = path / "checkpoints"
+        self.logs = path / "logs"
+        self.events = path / "tensorboard"
+
+    @classmethod
+    def create(cls, path: Path | None, task: str) -> "RunFolder":
+        """A new folder, by default runs/<task>/<stamp>, where none is and the disk has room."""
+        path = path or Path("runs", task, time.strftime("%Y-%m-%d-%H%M%S"))
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise ConfigError(
+                f"run folder {path} exists: expected a new one, or --resume to go on with it"
+            )
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            free = shutil.disk_usage(path).free
+        except OSError as error:
+            raise ConfigError(f"run folder {path} cannot be made: {error.strerror}") from None
+        if free < MINIMUM_FREE_BYTES:
+            path.rmdir()
+            raise ConfigError(
+                f"disk of {path} has {free / 1e6:.0f} MB free: "
+                f"expected at least {MINIMUM_FREE_BYTES / 1e6:.0f} MB"
+            )
+        folder = cls(path.resolve())
+        folder.logs.mkdir()
+        return folder
+
+    @classmethod
+    def open(cls, path: Path | None) -> "RunFolder":
+        """The folder of an earlier run. Raises ConfigError if there is none at `path`."""
+        if path is None:
+            raise ConfigError("--resume needs --run-dir: the folder of the run to go on with")
+        folder = cls(path.resolve())
+        if not folder.config.is_file():
+            raise ConfigError(f"{path} is not a run folder: expected config.yaml in it")
+        return folder
+
+    def latest_policy(self) -> Path:
+        """The newest checkpoint's policy. Raises ConfigError if the run has none yet."""
+        policies = sorted(self.checkpoints.glob("[0-9]*/policy.safetensors"))
+        if not policies:
+            raise ConfigError(
+                f"{self.checkpoints} holds no checkpoint: the run stopped before its first"
+            )
+        return policies[-1]
+
+    def write_result(self, result: dict[str, Any]) -> None:
+        """Replaces result.json whole: a reader never sees half of it."""
+        temporary = self.result.with_suffix(".tmp")
+        temporary.write_text(json.dumps(result, indent=2) + "\n")
+        temporary.replace(self.result)
+
+    def read_result(self) -> dict[str, Any]:
+        return json.loads(self.result.read_text()) if self.result.exists() else {}

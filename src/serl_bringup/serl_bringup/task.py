@@ -1,0 +1,115 @@
+"""A task is one YAML file: finds it, applies the command line, checks it, writes a run's copy."""
+
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ament_index_python.packages import get_package_share_directory
+
+from serl_actor.actor import ActorConfig
+from serl_actor.environment import EnvironmentConfig
+from serl_learner.bc import BCConfig
+from serl_learner.config import ConfigError, RunConfig, from_dict, load_task_file
+from serl_learner.rlpd import RLPDConfig
+from serl_learner.trainer import LearnerConfig
+
+
+@dataclass(frozen=True)
+class Task:
+    """Everything that defines a run. Each section configures one component, documented there."""
+
+    task: str
+    environment: EnvironmentConfig
+    rlpd: RLPDConfig = field(default_factory=RLPDConfig)
+    learner: LearnerConfig = field(default_factory=LearnerConfig)
+    actor: ActorConfig = field(default_factory=ActorConfig)
+    bc: BCConfig = field(default_factory=BCConfig)
+    run: RunConfig = field(default_factory=RunConfig)
+
+    def in_run(self, run: RunConfig) -> "Task":
+        return replace(self, run=run)
+
+    def save(self, path: Path) -> None:
+        """Writes a ROS 2 parameter file that every node of the run takes as it is."""
+        sections = _without_empty(_plain(asdict(self)))
+        text = yaml.safe_dump({"/**": {"ros__parameters": sections}}, sort_keys=False)
+        path.write_text(text)
+
+
+def tasks_directory() -> Path:
+    return Path(get_package_share_directory("serl_bringup"), "config", "tasks")
+
+
+def find_task_file(name: str) -> Path:
+    """A task by name, or by the path of its YAML file."""
+    if name.endswith((".yaml", ".yml")):
+        return Path(name)
+    path = tasks_directory() / f"{name}.yaml"
+    if not path.exists():
+        known = ", ".join(sorted(p.stem for p in tasks_directory().glob("*.yaml")))
+        raise ConfigError(
+            f"unknown task '{name}': expected one of {known}, or a path to a YAML file"
+        )
+    return path
+
+
+def load_task(
+    name: str | None, *, environment_id: str = "", overrides: dict[str, Any] | None = None
+) -> Task:
+    """Loads a task by name or file; for a bare Gymnasium environment `gymnasium.yaml` serves.
+
+    `overrides` maps dotted keys to values, e.g. {"learner.batch_size": 128}. Raises ConfigError
+    with one line that names the key, the value and what was expected.
+    """
+    path = find_task_file(name or "gymnasium")
+    sections = load_task_file(path)
+    where = path.name
+    if environment_id:
+        sections.setdefault("environment", {})["id"] = environment_id
+        if name is None:
+            sections["task"] = environment_id.split(":")[-1].replace("/", "-")
+    for key, value in (overrides or {}).items():
+        _override(sections, key, value)
+    return from_dict(Task, sections, where)
+
+
+def _override(sections: dict[str, Any], dotted: str, value: Any) -> None:
+    *parents, leaf = dotted.split(".")
+    target = sections
+    for parent in parents:
+        target = target.setdefault(parent, {})
+        if not isinstance(target, dict):
+            raise ConfigError(f"--set {dotted}: '{parent}' is a value, expected a section")
+    target[leaf] = value
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """`learner.batch_size=128` as a key and a YAML value."""
+    key, separator, value = text.partition("=")
+    if not separator or not key:
+        raise ConfigError(f"--set {text}: expected KEY=VALUE, for example learner.batch_size=128")
+    try:
+        return key, yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {text}: the value is not valid YAML") from None
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, and lists of one number type: ROS 2 parameters know no others."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        items = [_plain(item) for item in value]
+        return (
+            [float(item) for item in items] if any(isinstance(i, float) for i in items) else items
+        )
+    return value
+
+
+def _without_empty(value: Any) -> Any:
+    """Drops what a ROS 2 parameter file cannot express; the default stands for it."""
+    if isinstance(value, dict):
+        items = {key: _without_empty(item) for key, item in value.items()}
+        return {key: item for key, item in items.items() if item not in (None, {}, [])}
+    return value

@@ -1,0 +1,76 @@
+"""Sends transitions at a fixed rate, for the transport benchmark; and receives them."""
+
+import sys
+import threading
+import time
+
+import numpy as np
+from rclpy.duration import Duration
+from rclpy.node import Node
+
+from serl_learner.codec import decode_transition, encode_transition, to_nanoseconds
+from serl_learner.qos import TRANSITIONS
+from serl_learner.run_node import run_node
+from serl_learner.transition import Transition
+from serl_msgs import msg
+
+RATE_HZ = 100.0  # ten times a robot's
+STATE_SIZE = 24
+CAMERAS = ("wrist_1", "wrist_2")
+IMAGE_SHAPE = (128, 128, 3)
+
+
+class SenderNode(Node):
+    """Publishes `count` transitions, with images or without, once somebody listens."""
+
+    def __init__(self):
+        super().__init__("sender", namespace="agent")
+        self._count = self.declare_parameter("count", 100).value
+        self._images = self.declare_parameter("images", False).value
+        self._publisher = self.create_publisher(msg.Transition, "transitions", TRANSITIONS)
+
+    def run(self, stop: threading.Event) -> None:
+        while self._publisher.get_subscription_count() == 0 and not stop.wait(0.01):
+            pass
+        start = time.monotonic()
+        for sequence in range(self._count):
+            stop.wait(max(start + sequence / RATE_HZ - time.monotonic(), 0.0))
+            self._publisher.publish(encode_transition(_transition(sequence, self._images)))
+        self._publisher.wait_for_all_acked(Duration(seconds=10))
+
+
+class ReceiverNode(Node):
+    """Takes what a sender sends; `latencies_s` are from before encoding to after decoding."""
+
+    def __init__(self, **options):
+        super().__init__("receiver", namespace="agent", **options)
+        self.latencies_s: dict[int, float] = {}  # by sequence number
+        self.create_subscription(msg.Transition, "transitions", self._on_transition, TRANSITIONS)
+
+    def _on_transition(self, message: msg.Transition) -> None:
+        transition = decode_transition(message)
+        sent_ns = to_nanoseconds(message.observation.stamp)
+        self.latencies_s[transition.sequence] = 1e-9 * (time.time_ns() - sent_ns)
+
+
+def _transition(sequence: int, images: bool) -> Transition:
+    observation = {"state": np.zeros(STATE_SIZE, np.float32)}
+    if images:
+        pixels = np.full(IMAGE_SHAPE, sequence % 256, np.uint8)
+        observation |= dict.fromkeys(CAMERAS, pixels)
+    return Transition(
+        agent="agent",
+        actor="sender",
+        sequence=sequence,
+        episode=0,
+        step=sequence,
+        observation=observation,
+        action=np.zeros(6, np.float32),
+        reward=0.0,
+        terminated=False,
+        truncated=False,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run_node(SenderNode))

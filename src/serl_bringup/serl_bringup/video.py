@@ -1,0 +1,35 @@
+"""A video of a policy at work, H.264 so that a browser plays it."""
+
+from pathlib import Path
+
+import imageio.v2 as imageio
+from rich.console import Console
+
+from serl_actor.environment import control_period_s, make_environment
+from serl_actor.evaluation import evaluate
+from serl_bringup.task import Task
+from serl_learner.policy import Policy
+
+EPISODES = 5
+ENOUGH_S = 20.0  # no further episode is filmed after this much; rendering takes longer than acting
+
+
+def record_video(task: Task, policy: Policy, path: Path, seed: int, console: Console) -> None:
+    """Films up to five episodes; where the environment draws no pictures, says so."""
+    environment = make_environment(task.environment, render_mode="rgb_array")
+    period_s = control_period_s(environment)
+    filmed_s = 0.0
+    try:
+        with imageio.get_writer(path, fps=1 / period_s, macro_block_size=2, quality=8) as video:
+            for episode in range(EPISODES):
+                result = evaluate(
+                    environment, policy, 1, seed + episode, on_frame=video.append_data
+                )
+                filmed_s += result.lengths[0] * period_s
+                if filmed_s >= ENOUGH_S:
+                    break
+    except NotImplementedError:
+        path.unlink(missing_ok=True)
+        console.print(f"no video: {task.environment.id} draws no pictures")
+    finally:
+        environment.close()

@@ -1,0 +1,69 @@
+import math
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from serl_bringup import live_view
+from serl_bringup.plot import _rolling_mean, plot_learning_curves
+from serl_bringup.progress import Progress
+from serl_bringup.records import Records, read_episodes
+from serl_bringup.run_folder import RunFolder
+from serl_learner.config import ConfigError
+from serl_msgs.msg import EpisodeSummary, LearnerStatus
+
+
+def episode(number, length=10, success=True):
+    return EpisodeSummary(
+        episode=number, last_sequence=(number + 1) * length - 1, length=length, success=success,
+        episode_return=float(success), policy_latency_s=math.nan,
+    )  # fmt: skip
+
+
+def test_progress_counts_what_the_messages_say():
+    progress = Progress("task", max_steps=100, control_period_s=0.1)
+    for number in range(25):
+        progress.episode(episode(number, success=number >= 10))
+    assert (progress.episodes, progress.successes, progress.env_steps) == (25, 15, 250)
+    assert progress.recent_success_rate == 15 / 20  # the last 20 episodes only
+    assert progress.robot_minutes == pytest.approx(250 * 0.1 / 60)
+    assert not progress.policy_latencies_s  # NaN: no policy had arrived
+
+
+def test_the_view_shows_a_run_before_during_and_after():
+    console = Console(record=True, width=110)
+    progress = Progress("pcb_insertion", max_steps=100, control_period_s=0.1)
+    console.print(live_view.render(progress, "runs/x"))
+    progress.status(
+        LearnerStatus(state=LearnerStatus.TRAINING, env_steps=40, critic_steps=160, utd_ratio=4.0)
+    )
+    progress.episode(episode(0, length=50))
+    console.print(live_view.render(progress, "runs/x"))
+    text = console.export_text()
+    assert "starting" in text and "50 / 100" in text and "4.00" in text and "100 %" in text
+    assert "step 50/100" in live_view.line(progress) and "nan" not in live_view.line(progress)
+
+
+def test_episodes_survive_a_restart_and_plot(tmp_path):
+    folder = RunFolder.create(tmp_path / "run", "task")
+    for part in (range(0, 3), range(3, 6)):  # the second time as a resumed run
+        records = Records(folder.episodes, folder.events)
+        for number in part:
+            records.episode(episode(number, success=number > 2), 0.5, wall_minutes=1.5)
+        records.close()
+    rows = read_episodes(folder.episodes)
+    assert [row["env_steps"] for row in rows] == [10, 20, 30, 40, 50, 60]
+    assert [row["success"] for row in rows] == [0, 0, 0, 1, 1, 1]
+    plot_learning_curves([folder], folder.learning_curve)
+    assert np.asarray(Image.open(folder.learning_curve)).std() > 1  # something is drawn
+
+
+def test_a_plot_of_nothing_says_so(tmp_path):
+    with pytest.raises(ConfigError, match=r"no episodes\.csv"):
+        plot_learning_curves([RunFolder(tmp_path)], tmp_path / "curve.png")
+
+
+def test_rolling_mean_of_fewer_at_the_start():
+    assert _rolling_mean(np.array([1.0, 0.0, 0.5])).tolist() == [1.0, 0.5, 0.5]
+    assert _rolling_mean(np.array([1.0] * 20 + [0.0] * 20))[-1] == 0.0

@@ -1,0 +1,36 @@
+from collections.abc import Callable, Iterator
+
+import pytest
+from running import Running, Statuses
+
+from serl_bringup.monitor_node import Monitor
+from serl_learner.domain import acquire_domain
+
+
+@pytest.fixture(autouse=True)
+def ros_domain(monkeypatch) -> Iterator[None]:
+    """A ROS domain that no other run on this machine has."""
+    with acquire_domain() as domain:
+        monkeypatch.setenv("ROS_DOMAIN_ID", str(domain.number))
+        monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+        yield
+
+
+@pytest.fixture
+def start(ros_domain) -> Iterator[Callable[..., Running]]:
+    """Starts nodes; none of them outlives the test."""
+    started = []
+
+    def start(*arguments) -> Running:
+        started.append(Running(*arguments))
+        return started[-1]
+
+    yield start
+    for running in started:
+        running.kill()
+
+
+@pytest.fixture
+def statuses(ros_domain) -> Iterator[Statuses]:
+    with Monitor("agent") as monitor:
+        yield Statuses(monitor)

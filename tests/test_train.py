@@ -1,0 +1,263 @@
+"""`serl train` as a user types it: real nodes, a real run folder, Ctrl-C, resume, and mistakes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import reach
+import yaml
+
+from serl_bringup.conclude import load_policy
+from serl_bringup.run_folder import RunFolder
+from serl_learner.codec import decode_transition
+from serl_learner.transition_log import read_transitions
+
+pytestmark = [pytest.mark.ros, pytest.mark.slow]
+
+TASK = {
+    "task": "reach",
+    "environment": {"id": "reach:Reach-v0", "demonstrator": "reach:Demonstrator"},
+    "rlpd": {"hidden": [64, 64], "ensemble": 4, "return_range": [0.0, 1.0]},
+    "learner": {
+        "batch_size": 128,
+        "utd_ratio": 2.0,
+        "training_starts": 100,
+        "checkpoint_period": 200,
+    },
+    "actor": {"max_steps": 1500},
+}
+
+
+@pytest.fixture
+def task(tmp_path):
+    """Writes the task with a section changed, and returns its path."""
+
+    def write(**sections):
+        merged = {
+            key: {**TASK[key], **sections.pop(key, {})}
+            if isinstance(TASK[key], dict)
+            else TASK[key]
+            for key in TASK
+        } | sections
+        path = tmp_path / "reach.yaml"
+        path.write_text(yaml.safe_dump({"/**": {"ros__parameters": merged}}))
+        return str(path)
+
+    return write
+
+
+def command(*arguments):
+    return [sys.executable, "-c", "from serl_bringup.cli import main; main()", *map(str, arguments)]
+
+
+def environment():
+    paths = [str(Path(reach.__file__).parent), os.environ.get("PYTHONPATH", "")]
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
+    variables.pop("ROS_DOMAIN_ID")  # a run picks a free domain of its own
+    return variables
+
+
+def serl(*arguments, **options):
+    return subprocess.run(
+        command(*arguments),
+        capture_output=True,
+        text=True,
+        timeout=280,
+        env=environment(),
+        **options,
+    )
+
+
+def node_processes(folder):
+    """Command lines of living processes that were started for this run."""
+    lines = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if str(folder) in line:
+            lines.append(line)
+    return lines
+
+
+def test_a_run_learns_over_real_nodes_and_leaves_everything_behind(task, tmp_path):
+    run = tmp_path / "run"
+    done = serl("train", task(), "--run-dir", run, "--evaluate", 50, "--demos", 10)
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = json.loads((run / "result.json").read_text())
+    # See test_reach_needs_learning for what a policy reaches that has not learned.
+    assert result["success_rate"] > 0.9
+    assert result["env_steps"] == 1500
+    assert result["transitions_missing"] == 0
+    assert result["demos"] == 10
+    assert result["utd_ratio"] == pytest.approx(2.0, abs=0.1)
+    assert result["critic_steps"] == 2 * (1500 - 100)
+    wanted = {
+        "task",
+        "observations",
+        "seed",
+        "robot_minutes",
+        "wall_minutes",
+        "episodes",
+        "cycle_time_s",
+    }
+    assert wanted <= result.keys()
+    transitions = list(
+        map(decode_transition, read_transitions(run / "transitions/actor.mcap", "reach"))
+    )
+    assert [t.sequence for t in transitions] == list(range(1500))
+    for name in ("learning_curve.png", "policy.mp4", "report.md", "config.yaml", "episodes.csv"):
+        assert (run / name).stat().st_size > 100, name
+    assert list((run / "tensorboard").iterdir())
+    assert not node_processes(run)
+
+
+def test_ctrl_c_keeps_everything_and_resume_goes_on(task, tmp_path):
+    run = tmp_path / "run"
+    process = subprocess.Popen(
+        command("train", task(), "--run-dir", run, "--demos", 5),
+        env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    wait_until(
+        lambda: (run / "episodes.csv").exists() and len((run / "episodes.csv").read_text()) > 500
+    )
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    assert not node_processes(run)
+    stopped_at = json.loads((run / "result.json").read_text())["env_steps"]
+    assert 0 < stopped_at < 1500
+    done = serl(
+        "train", "--resume", "--run-dir", run, "--max-steps", stopped_at + 100, "--evaluate", 5
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = json.loads((run / "result.json").read_text())
+    assert result["env_steps"] == stopped_at + 100
+    sequences = [m.sequence for m in read_transitions(run / "transitions/actor.mcap", "reach")]
+    assert sequences == list(range(stopped_at + 100))
+
+
+def test_a_killed_learner_is_started_again_and_nothing_is_lost(task, tmp_path):
+    run = tmp_path / "run"
+    process = subprocess.Popen(
+        command("train", task(actor={"max_steps": 600}), "--run-dir", run, "--demos", 5),
+        env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    checkpoints = RunFolder(run).checkpoints
+    wait_until(lambda: list(checkpoints.glob("[0-9]*/policy.safetensors")))
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        line = path.read_bytes()
+        if str(run).encode() in line and b"learner_node" in line:
+            os.kill(int(path.parent.name), signal.SIGKILL)
+    output, _ = process.communicate(timeout=200)
+    assert process.returncode == 0, output
+    assert "learner_node was killed: started again" in output
+    result = json.loads((run / "result.json").read_text())
+    assert (result["env_steps"], result["transitions_missing"]) == (600, 0)
+    load_policy(RunFolder(run).latest_policy())
+
+
+def test_nan_from_the_environment_stops_the_run_with_one_line(task, tmp_path):
+    run = tmp_path / "run"
+    path = task(
+        environment={"demonstrator": "", "arguments": {"nan_at": 50}}, actor={"random_steps": 500}
+    )
+    done = serl("train", path, "--run-dir", run, "--demos", 0)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "position" in done.stderr and "nan" in done.stderr.lower()
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not node_processes(run)
+    sequences = [m.sequence for m in read_transitions(run / "transitions/actor.mcap", "reach")]
+    assert sequences == list(range(len(sequences))) and len(sequences) >= 40
+
+
+def test_a_full_disk_stops_the_run_with_one_line(task, tmp_path):
+    run = tmp_path / "run"
+    limit = "ulimit -f 100; trap '' XFSZ; exec \"$@\""  # no file may grow beyond 100 KiB
+    done = subprocess.run(
+        ["bash", "-c", limit, "bash", *command("train", task(), "--run-dir", run, "--demos", 5)],
+        capture_output=True, text=True, timeout=200, env=environment(),
+    )  # fmt: skip
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1 and "cannot be written" in done.stderr
+    assert not node_processes(run)
+
+
+MISTAKES = {
+    "unknown task": (["nonsense"], "unknown task 'nonsense'"),
+    "no task": ([], "expected a TASK"),
+    "unknown environment": (["--env", "gymnasium:Pendulm-v1"], "Pendulum"),
+    "discrete actions": (["--env", "gymnasium:CartPole-v1"], "expected a Box"),
+    "no such demonstrations": (["pcb_insertion", "--demos", "none.mcap"], "no such file"),
+    "bad override": (
+        ["pcb_insertion", "--set", "learner.batch_size=many"],
+        "expected int, got 'many'",
+    ),
+    "unknown override": (["pcb_insertion", "--set", "learner.batch=1"], "learner.batch: unknown"),
+    "unknown argument": (["pcb_insertion", "--set", "environment.arguments.speed=1"], "speed"),
+    "nothing to resume": (["--resume", "--run-dir", "nowhere"], "not a run folder"),
+}
+
+
+@pytest.mark.parametrize("arguments, says", MISTAKES.values(), ids=MISTAKES.keys())
+def test_a_mistake_gets_one_line_and_exit_code_2(arguments, says, tmp_path):
+    done = serl("train", *arguments, cwd=tmp_path)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert says in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not list(tmp_path.rglob("config.yaml"))  # no half-made run is left in the way
+
+
+def test_a_run_folder_that_exists_and_demonstrations_of_another_task_are_refused(task, tmp_path):
+    demonstrations = tmp_path / "demos.mcap"
+    recorded = serl("demos", "record", task(), "--episodes", 2, "--output", demonstrations)
+    assert recorded.returncode == 0, recorded.stderr
+    again = serl("demos", "record", task(), "--episodes", 2, "--output", demonstrations)
+    assert again.returncode == 2 and "exists" in again.stderr
+    other = serl(
+        "train", task(task="other"), "--run-dir", tmp_path / "run", "--demos", demonstrations
+    )
+    assert other.returncode == 2 and "'reach'" in other.stderr and "'other'" in other.stderr
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "file").write_text("x")
+    taken = serl("train", task(), "--run-dir", tmp_path / "taken")
+    assert taken.returncode == 2 and "exists" in taken.stderr
+
+
+def test_a_domain_in_use_is_refused(task, tmp_path):
+    domain = os.environ["ROS_DOMAIN_ID"]  # held by this process
+    arguments = command("train", task(), "--run-dir", tmp_path / "run", "--demos", 2)
+    variables = {**environment(), "ROS_DOMAIN_ID": domain}
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, env=variables)
+    assert done.returncode == 2
+    assert f"ROS domain {domain} is in use" in done.stderr
+
+
+def wait_until(ready, timeout_s=120.0):
+    deadline = time.monotonic() + timeout_s
+    while not ready():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def test_reach_needs_learning():
+    """The threshold above means something: neither a resting nor a random policy gets near it."""
+    rng = np.random.default_rng(0)
+    for choose in (lambda: np.zeros(2), lambda: rng.uniform(-1, 1, 2)):
+        solved = 0
+        for seed in range(200):
+            env = reach.gym.make("Reach-v0")
+            env.reset(seed=seed)
+            ended = False
+            while not ended:
+                _, _, terminated, ended, _ = env.step(choose())
+                solved += terminated
+                ended = ended or terminated
+        assert solved < 40
