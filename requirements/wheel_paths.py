@@ -1,7 +1,7 @@
 """Points the CMake exports of the ROS message wheels at this environment.
 
-The wheels name the headers of the machine that built them (`/opt/python/...`), and CMake stops at a path that does not
-exist. Run again whenever Python or numpy change.
+The wheels name the headers of the machine that built them (`/opt/python/...`), and CMake stops at
+a path that does not exist. Run again whenever Python or numpy change.
 """
 
 import re
@@ -15,7 +15,10 @@ import numpy
 def main() -> None:
     replacements = [
         (re.compile(r"/opt/python/[^;\"]*?/numpy/_core/include"), numpy.get_include()),
-        (re.compile(r"/opt/python/[^;\"]*?/include/python3\.\d+"), sysconfig.get_paths()["include"]),
+        (
+            re.compile(r"/opt/python/[^;\"]*?/include/python3\.\d+"),
+            sysconfig.get_paths()["include"],
+        ),
     ]
     for path in Path(sys.prefix, "share").glob("*/cmake/export_*rosidl_generator_pyExport.cmake"):
         before = after = path.read_text()

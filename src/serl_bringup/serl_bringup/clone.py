@@ -16,7 +16,7 @@ def clone(task: Task, folder: RunFolder, console: Console) -> None:
         raise ConfigError(f"{task.task} has no demonstrations to clone: expected --demos FILE")
     transitions = list(load_transitions(task.run.demonstrations, task.task))
     console.print(f"cloning {len(transitions)} demonstrated transitions, {task.bc.steps} steps")
-    policy = train_bc(transitions, task.bc, task.run.seed)
+    policy = train_bc(transitions, task.bc, task.run.seed, task.learner.observation_keys)
     path = folder.checkpoints / f"{task.bc.steps:08d}" / "policy.safetensors"
     path.parent.mkdir(parents=True)
     path.write_bytes(to_bytes(policy))

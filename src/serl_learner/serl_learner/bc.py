@@ -36,11 +36,16 @@ def bc_loss(policy: Policy, state: Tensor, action: Tensor) -> Tensor:
     return nats.sum(dim=-1).mean()
 
 
-def train_bc(transitions: Sequence[Transition], config: BCConfig, seed: int) -> Policy:
-    """Fits a policy to the actions of all transitions."""
+def train_bc(
+    transitions: Sequence[Transition],
+    config: BCConfig,
+    seed: int,
+    observation_keys: tuple[str, ...] = (),
+) -> Policy:
+    """Fits a policy of the named observations (of all, with no names) to the actions."""
     if not transitions:
         raise ConfigError("behaviour cloning: expected demonstrations, got no transition")
-    spec = ObservationSpec.from_observation(transitions[0].observation)
+    spec = ObservationSpec.from_observation(transitions[0].observation, observation_keys)
     action_size = len(transitions[0].action)
     for transition in transitions:
         transition.check(spec, action_size)

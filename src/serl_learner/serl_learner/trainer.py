@@ -23,6 +23,7 @@ POLL_S = 0.1  # longest wait for data, so that `stop` is asked at least this oft
 class LearnerConfig:
     """Defaults are those of SERL's real-robot tasks. A "step" alone is one of an actor."""
 
+    observation_keys: tuple[str, ...] = ()  # what policy and critic see, by name; none: everything
     batch_size: int = 256  # half from the actors, half prior data
     replay_capacity: int = 200_000  # observations
     training_starts: int = 200  # steps before the first update
@@ -94,7 +95,7 @@ class Trainer:
         if checkpoint and not resume:
             raise ConfigError(f"{checkpoint.path}: an earlier run is here; resume it or move it")
         if prior:
-            self._prepare(*_shapes(prior[0]))
+            self._prepare(*self._shapes(prior[0]))
         if checkpoint:
             self._restore(checkpoint)
 
@@ -127,6 +128,10 @@ class Trainer:
             if self._status.is_due(self._state()):
                 self._report(self._state())
 
+    def _shapes(self, transition: Transition) -> tuple[ObservationSpec, int]:
+        keys = self._config.observation_keys
+        return ObservationSpec.from_observation(transition.observation, keys), len(transition.action)
+
     def _prepare(self, spec: ObservationSpec, action_size: int) -> None:
         """Makes agent and replay, and takes in the prior data."""
         prior = self._prior_transitions
@@ -143,7 +148,7 @@ class Trainer:
     def _take_in(self, transitions: list[Transition]) -> None:
         for transition in transitions:
             if not self._agent:
-                self._prepare(*_shapes(transition))
+                self._prepare(*self._shapes(transition))
                 self._publish()
             transition.check(self._agent.policy.spec, self._agent.policy.action_size)
             self._online.add(transition)
@@ -226,7 +231,3 @@ class Trainer:
             online_size=len(self._online) if self._agent else 0,
             prior_size=len(self._prior) if self._agent else 0,
         )
-
-
-def _shapes(transition: Transition) -> tuple[ObservationSpec, int]:
-    return ObservationSpec.from_observation(transition.observation), len(transition.action)

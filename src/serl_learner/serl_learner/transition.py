@@ -19,10 +19,15 @@ class ObservationSpec:
     images: tuple[tuple[str, tuple[int, int, int]], ...] = ()
 
     @classmethod
-    def from_observation(cls, observation: Observation) -> "ObservationSpec":
+    def from_observation(
+        cls, observation: Observation, keys: tuple[str, ...] = ()
+    ) -> "ObservationSpec":
+        """Of the named entries, in that order; with no names, of all."""
         vectors, images = [], []
-        for name, value in observation.items():
-            value = np.asarray(value)
+        for name in keys or observation:
+            if name not in observation:
+                raise ConfigError(f"observation {name}: none, expected one of {list(observation)}")
+            value = np.asarray(observation[name])
             if value.ndim == 1 and np.issubdtype(value.dtype, np.floating):
                 vectors.append((name, value.size))
             elif value.ndim == 3 and value.dtype == np.uint8:
@@ -47,9 +52,12 @@ class ObservationSpec:
         return np.concatenate(parts, dtype=np.float32, casting="same_kind")
 
     def check(self, observation: Observation, what: str = "observation") -> None:
-        """Raises ValueError, naming the element, if a name, a shape or a value is wrong."""
+        """Raises ValueError, naming the element, if one is missing or its shape or a value wrong.
+
+        An observation may hold more than the specification names.
+        """
         expected = [name for name, _ in self.vectors + self.images]
-        if sorted(observation) != sorted(expected):
+        if not observation.keys() >= set(expected):
             raise ValueError(f"{what}: expected {expected}, got {list(observation)}")
         for name, size in self.vectors:
             value = np.asarray(observation[name])

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from serl_learner.config import ConfigError
 from serl_learner.transition import ObservationSpec, Transition
 
 POSE = np.array([1, 2, 3], np.float32)
@@ -84,3 +85,17 @@ def test_a_good_transition_passes():
 def test_a_bad_transition_is_named(changes, message):
     with pytest.raises(ValueError, match=f"^transition 7 of robot: {message}"):
         transition(**changes).check(SPEC, 2)
+
+
+def test_a_specification_may_name_some_of_the_observations():
+    observation = {
+        "pose": np.array([1.0, 2.0], np.float32),
+        "force": np.array([3.0], np.float32),
+    }
+    spec = ObservationSpec.from_observation(observation, ("force",))
+    spec.check(observation)
+    assert spec.flatten(observation).tolist() == [3.0]
+    with pytest.raises(ValueError, match="expected \\['force'\\]"):
+        spec.check({"pose": observation["pose"]})
+    with pytest.raises(ConfigError, match="observation torque: none, expected one of"):
+        ObservationSpec.from_observation(observation, ("torque",))
