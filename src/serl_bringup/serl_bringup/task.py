@@ -27,6 +27,12 @@ class Task:
     bc: BCConfig = field(default_factory=BCConfig)
     run: RunConfig = field(default_factory=RunConfig)
 
+    def __post_init__(self) -> None:
+        lead, period = self.actor.max_lead, self.learner.publish_period
+        if 0 < lead < period:  # the actor would wait for a policy that the learner holds back
+            expected = f"0, or at least learner.publish_period ({period})"
+            raise ConfigError(f"actor.max_lead: expected {expected}, got {lead}")
+
     def in_run(self, run: RunConfig) -> "Task":
         return replace(self, run=run)
 

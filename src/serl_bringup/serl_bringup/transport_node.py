@@ -1,16 +1,18 @@
 """Sends transitions at a fixed rate, for the transport benchmark; and receives them."""
 
+import subprocess
 import sys
 import threading
 import time
 
 import numpy as np
+import rclpy
 from rclpy.duration import Duration
 from rclpy.node import Node
 
 from serl_learner.codec import decode_transition, encode_transition, to_nanoseconds
 from serl_learner.qos import TRANSITIONS
-from serl_learner.run_node import run_node
+from serl_learner.run_node import run_node, spinning
 from serl_learner.transition import Transition
 from serl_msgs import msg
 
@@ -18,6 +20,8 @@ RATE_HZ = 100.0  # ten times a robot's
 STATE_SIZE = 24
 CAMERAS = ("wrist_1", "wrist_2")
 IMAGE_SHAPE = (128, 128, 3)
+TIMEOUT_S = 60.0  # of the sender
+LAST_S = 2.0  # in which the last ones arrive, or are lost
 
 
 class SenderNode(Node):
@@ -51,6 +55,24 @@ class ReceiverNode(Node):
         transition = decode_transition(message)
         sent_ns = to_nanoseconds(message.observation.stamp)
         self.latencies_s[transition.sequence] = 1e-9 * (time.time_ns() - sent_ns)
+
+
+def receive(count: int, images: bool) -> list[float]:
+    """Latencies (s) of those that arrive of `count` transitions from a process that sends them."""
+    command = [sys.executable, "-m", "serl_bringup.transport_node", "--ros-args"]
+    command += ["-p", f"count:={count}", "-p", f"images:={str(images).lower()}"]
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    try:
+        node = ReceiverNode(context=context)
+        with spinning(node, threading.Event()):
+            subprocess.run(command, check=True, timeout=TIMEOUT_S)
+            deadline = time.monotonic() + LAST_S
+            while len(node.latencies_s) < count and time.monotonic() < deadline:
+                time.sleep(0.01)
+        return list(node.latencies_s.values())
+    finally:
+        rclpy.try_shutdown(context=context)
 
 
 def _transition(sequence: int, images: bool) -> Transition:

@@ -6,7 +6,7 @@ from serl_learner.config import ConfigError
 
 def test_a_folder_that_holds_something_is_not_touched(tmp_path):
     (tmp_path / "precious").write_text("x")
-    with pytest.raises(ConfigError, match=r"exists: expected a new folder, or --resume"):
+    with pytest.raises(ConfigError, match=r"exists: expected a new one, or --resume"):
         RunFolder.create(tmp_path, "task")
     assert [p.name for p in tmp_path.iterdir()] == ["precious"]
 

@@ -50,6 +50,14 @@ def test_overrides_reach_the_section():
     assert (task.learner.batch_size, task.rlpd.discount) == (64, 0.5)
 
 
+def test_a_lock_step_that_could_never_go_on_is_refused():
+    with pytest.raises(
+        ConfigError, match=r"actor\.max_lead: expected 0, or .*\(10\) got 5"
+    ):
+        load_task("gymnasium", overrides={"actor.max_lead": 5})
+    assert load_task("gymnasium", overrides={"actor.max_lead": 0}).actor.max_lead == 0
+
+
 def test_settings_are_yaml_values():
     assert parse_setting("rlpd.discount=0.9") == ("rlpd.discount", 0.9)
     assert parse_setting("environment.id=A-v0") == ("environment.id", "A-v0")

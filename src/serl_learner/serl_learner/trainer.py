@@ -130,7 +130,9 @@ class Trainer:
 
     def _shapes(self, transition: Transition) -> tuple[ObservationSpec, int]:
         keys = self._config.observation_keys
-        return ObservationSpec.from_observation(transition.observation, keys), len(transition.action)
+        return ObservationSpec.from_observation(transition.observation, keys), len(
+            transition.action
+        )
 
     def _prepare(self, spec: ObservationSpec, action_size: int) -> None:
         """Makes agent and replay, and takes in the prior data."""
