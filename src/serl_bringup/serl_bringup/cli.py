@@ -19,6 +19,9 @@ def main() -> None:
     except ConfigError as error:
         print(f"serl: {error}", file=sys.stderr)
         code = 2
+    except OSError as error:  # a full or vanished disk, wherever it is met
+        print(f"serl: {error.filename or 'disk'}: {error.strerror}", file=sys.stderr)
+        code = 2
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)

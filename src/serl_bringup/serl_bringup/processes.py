@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -65,7 +66,9 @@ class NodeProcess:
     def last_line(self) -> str:
         """What the process said last: for an orderly failure, the one line that explains it."""
         lines = self._log.read_text(errors="replace").splitlines()
-        return next((line.strip() for line in reversed(lines) if line.strip()), "no output")
+        free = shutil.disk_usage(self._log).free
+        nothing = f"no output in {self._log} ({free / 1e6:.0f} MB free)"  # a full disk takes none
+        return next((line.strip() for line in reversed(lines) if line.strip()), nothing)
 
 
 def _die_with_parent() -> None:
