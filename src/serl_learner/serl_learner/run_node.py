@@ -7,7 +7,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 import rclpy
@@ -40,7 +40,8 @@ def run_node(make: Callable[[], Runnable]) -> int:
         with spinning(node, stop):
             node.run(stop)
     except (ConfigError, OSError) as error:
-        print(error, file=sys.stderr)
+        with suppress(OSError):  # standard error may be a file on the disk that is full
+            print(error, file=sys.stderr, flush=True)
         return 2
     except Exception:
         traceback.print_exc()
