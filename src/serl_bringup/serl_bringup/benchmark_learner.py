@@ -95,8 +95,8 @@ class LoopedRLPD:
         action, _ = agent.policy.sample(next_state, agent.generator)
         x = torch.cat([next_state, action], dim=-1)
         members = torch.randperm(config.ensemble, generator=agent.generator)[: config.subset]
-        q = torch.stack([target(x).squeeze(-1) for target in self.targets])
-        target = batch.reward + config.discount * batch.mask * q[members].amin(dim=0)
+        q = torch.stack([self.targets[member](x).squeeze(-1) for member in members])
+        target = batch.reward + config.discount * batch.mask * q.amin(dim=0)
         return target.clamp(*config.return_range)
 
 

@@ -139,11 +139,11 @@ class ManipulationEnv(gym.Env):
         return bool((error < tolerance).all())
 
     def render(self) -> np.ndarray | None:
-        """An overview of the whole robot, uint8 (720, 1280, 3)."""
+        """The whole robot and a close-up of the goal, uint8 (720, 1280, 3)."""
         if self.render_mode is None:
             return None
         if self._overview is None:
-            self._overview = OverviewRenderer(self.overview_model())
+            self._overview = OverviewRenderer(self.overview_model(), self.goal.position)
         return self._overview.render(self.robot.data.qpos)
 
     def overview_model(self) -> mujoco.MjModel:

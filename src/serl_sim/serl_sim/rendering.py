@@ -7,6 +7,8 @@ import numpy as np
 
 CAMERA_SIZE = 128  # px, square
 OVERVIEW_SIZE = (720, 1280)  # px, height and width
+INSET_REDUCTION = 3  # of the close-up, to a third of the picture's size
+BORDER = 4  # px
 _FAST = (
     mujoco.mjtRndFlag.mjRND_SHADOW,
     mujoco.mjtRndFlag.mjRND_REFLECTION,
@@ -23,8 +25,8 @@ def _renderer(model: mujoco.MjModel, height: int, width: int, samples: int, shad
         return mujoco.Renderer(model, height, width)
     except Exception as error:  # whatever the graphics stack throws
         raise RuntimeError(
-            "cannot render: expected EGL (apt install libegl1 libgl1-mesa-dri) and MUJOCO_GL=egl "
-            "set before mujoco is imported, got "
+            "cannot render: expected EGL (apt install libegl1 libgl1-mesa-dri libopengl0) and "
+            "MUJOCO_GL=egl set before mujoco is imported, got "
             f"MUJOCO_GL={os.environ.get('MUJOCO_GL', '')!r} and {type(error).__name__}"
         ) from error
 
@@ -52,20 +54,36 @@ class WristRenderer:
 
 
 class OverviewRenderer:
-    """Pictures of the whole robot, from a model of its own with full meshes."""
+    """Pictures of the whole robot with a close-up inset, of a model of its own with full meshes."""
 
-    def __init__(self, model: mujoco.MjModel):
+    def __init__(self, model: mujoco.MjModel, closeup: np.ndarray):
+        """`closeup` (3,): the point that the inset shows, base frame, m."""
         self._model, self._data = model, mujoco.MjData(model)
         self._renderer = _renderer(model, *OVERVIEW_SIZE, samples=4, shadows=2048)
-        self._camera = mujoco.MjvCamera()
-        self._camera.lookat[:] = [0.34, 0.0, 0.27]
-        self._camera.distance, self._camera.azimuth, self._camera.elevation = 1.2, 128, -20
+        self._overview = _camera(np.array([0.34, 0.0, 0.27]), distance=1.2, azimuth=128)
+        self._closeup = _camera(closeup, distance=0.14, azimuth=150)
 
     def render(self, qpos: np.ndarray) -> np.ndarray:  # uint8 (720, 1280, 3)
         self._data.qpos[:] = qpos
         mujoco.mj_forward(self._model, self._data)
-        self._renderer.update_scene(self._data, self._camera)
-        return self._renderer.render()
+        picture = self._look(self._overview)
+        inset = self._look(self._closeup)[::INSET_REDUCTION, ::INSET_REDUCTION]
+        height, width, _ = inset.shape
+        picture[: height + BORDER, -width - BORDER :] = 255
+        picture[:height, -width:] = inset
+        return picture
 
     def close(self) -> None:
         self._renderer.close()
+
+    def _look(self, camera: mujoco.MjvCamera) -> np.ndarray:  # uint8 (720, 1280, 3)
+        self._renderer.update_scene(self._data, camera)
+        return self._renderer.render()
+
+
+def _camera(lookat: np.ndarray, distance: float, azimuth: float) -> mujoco.MjvCamera:
+    """m, degrees"""
+    camera = mujoco.MjvCamera()
+    camera.lookat[:] = lookat
+    camera.distance, camera.azimuth, camera.elevation = distance, azimuth, -20
+    return camera
