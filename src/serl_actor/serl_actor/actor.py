@@ -63,7 +63,9 @@ class EpisodeStats:
         self.intervened_steps += transition.intervened
 
     def on_time_share(self, rate_hz: float) -> float:
-        """Share of the periods within 5 ms of the wanted one; NaN with fewer than two steps."""
+        """Share of the periods within 5 ms of the wanted one; NaN where there is none."""
+        if rate_hz == 0.0:
+            return float("nan")
         late = np.abs(np.diff(self.starts_s) - 1.0 / rate_hz)
         return float(np.mean(late <= ON_TIME_S)) if late.size else float("nan")
 
@@ -101,6 +103,7 @@ class Actor:
         self._agent, self._actor = agent, actor
         self._sequence = first_sequence  # of the next transition
         self._episode = first_episode  # of the current episode, between two: of the next
+        self._observed_ns = 0  # Unix time of the newest observation
         self._rest = np.zeros(environment.action_space.shape, np.float32)
         # A restarted run has other seeds: it does not live through its first episodes again.
         seeds = np.random.SeedSequence([seed, first_episode]).generate_state(2)
@@ -150,6 +153,7 @@ class Actor:
 
     def _reset(self) -> Observation:
         observation, _ = self._environment.reset(seed=self._reset_seed)
+        self._observed_ns = time.time_ns()
         self._reset_seed = None
         self._pacer.restart()
         return observation
@@ -164,7 +168,9 @@ class Actor:
         self, observation: Observation, action: np.ndarray, version: int, step: int
     ) -> tuple[Transition, Observation]:
         """Makes the step; gives it, and the observation that follows."""
+        observed_ns = self._observed_ns
         following, reward, terminated, truncated, info = self._environment.step(action)
+        self._observed_ns = time.time_ns()
         executed = info.get("intervene_action", action)
         transition = Transition(
             agent=self._agent,
@@ -181,6 +187,7 @@ class Actor:
             intervened="intervene_action" in info,
             grasp_penalty=float(info.get("grasp_penalty", 0.0)),
             policy_version=version,
+            stamp_ns=observed_ns,
         )
         self._sequence += 1
         return transition, following

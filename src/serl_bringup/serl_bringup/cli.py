@@ -3,13 +3,41 @@
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from rich.console import Console
 
 from serl_learner.config import ConfigError
 
 # Each command imports what it needs when it runs: `serl --help` answers at once.
+
+
+class _Parser(argparse.ArgumentParser):
+    """Tells a mistake in one line, without the usage before it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def _at_least(minimum: int) -> Callable[[str], int]:
+    def integer(text: str) -> int:
+        value = int(text)
+        if value < minimum:
+            raise argparse.ArgumentTypeError(f"expected at least {minimum}, got {value}")
+        return value
+
+    return integer
+
+
+def _file(suffix: str) -> Callable[[str], Path]:
+    def path(text: str) -> Path:
+        if not text.endswith(suffix):
+            raise argparse.ArgumentTypeError(f"expected a name ending in {suffix}, got {text}")
+        return Path(text)
+
+    return path
 
 
 def main() -> None:
@@ -20,7 +48,8 @@ def main() -> None:
         print(f"serl: {error}", file=sys.stderr)
         code = 2
     except OSError as error:  # a full or vanished disk, wherever it is met
-        print(f"serl: {error.filename or 'disk'}: {error.strerror}", file=sys.stderr)
+        text = f"{error.filename or 'disk'}: {error.strerror}" if error.strerror else str(error)
+        print(f"serl: {text}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
         code = 130
@@ -28,7 +57,7 @@ def main() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="serl",
         description="Trains a robot arm on a real task, from demonstrations, in minutes.",
     )
@@ -50,18 +79,24 @@ def _add_train(commands) -> None:
         "--env", default="", metavar="ID", help="any Gymnasium environment, package:Id-v0"
     )
     p.add_argument("--observations", choices=("state", "vision"), help="what the policy sees")
-    p.add_argument("--algorithm", choices=("rlpd", "bc"), default="rlpd", help="default: rlpd")
-    p.add_argument("--demos", default="20", metavar="FILE|N",
+    p.add_argument("--algorithm", choices=("rlpd", "bc"), help="default: rlpd")
+    p.add_argument("--demos", metavar="FILE|N",
                    help="an MCAP file, or how many to record by script (default 20)")  # fmt: skip
-    p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--max-steps", type=int, metavar="N", help="environment steps to train for")
+    p.add_argument("--seed", type=_at_least(0), help="default: 0")
+    p.add_argument(
+        "--max-steps", type=_at_least(1), metavar="N", help="environment steps to train for"
+    )
     p.add_argument(
         "--real-time", action="store_true", help="act at the robot's rate, not as fast as possible"
     )
     p.add_argument("--run-dir", type=Path, metavar="DIR", help="default: runs/TASK/<date-time>")
     p.add_argument("--resume", action="store_true", help="go on with the run in --run-dir")
     p.add_argument(
-        "--evaluate", type=int, default=100, metavar="N", help="episodes at the end (default 100)"
+        "--evaluate",
+        type=_at_least(0),
+        default=100,
+        metavar="N",
+        help="episodes at the end (default 100)",
     )
     p.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="any key of the task file"
@@ -76,22 +111,23 @@ def _train(arguments) -> int:
 
     if not (arguments.task or arguments.env or arguments.resume):
         raise ConfigError("train: expected a TASK, or --env with a Gymnasium environment")
+    if arguments.resume:
+        _refuse_with_resume(arguments)
     overrides = dict(parse_setting(text) for text in arguments.set)
     if arguments.observations:
         overrides["environment.arguments.observations"] = arguments.observations
     if arguments.max_steps is not None:
         overrides["actor.max_steps"] = arguments.max_steps
-    if arguments.real_time:
-        overrides["actor.control_rate_hz"] = 10.0
     options = TrainOptions(
         task=arguments.task,
         environment_id=arguments.env,
         overrides=overrides,
-        seed=arguments.seed,
+        seed=arguments.seed or 0,
         run_directory=arguments.run_dir,
         resume=arguments.resume,
-        demonstrations=arguments.demos,
-        algorithm=arguments.algorithm,
+        demonstrations=arguments.demos or "20",
+        algorithm=arguments.algorithm or "rlpd",
+        real_time=arguments.real_time,
         evaluation_episodes=arguments.evaluate,
     )
     try:
@@ -102,12 +138,19 @@ def _train(arguments) -> int:
     return 0
 
 
+def _refuse_with_resume(arguments) -> None:
+    """A run that goes on keeps what it was started with."""
+    for name in ("task", "env", "observations", "algorithm", "demos", "seed"):
+        if getattr(arguments, name):
+            raise ConfigError(f"--resume: expected no {name}, which the run has already")
+
+
 def _add_evaluate(commands) -> None:
     p = commands.add_parser("evaluate", help="run a trained policy, without exploration")
     p.add_argument("run", type=Path, metavar="RUN_DIR")
-    p.add_argument("--episodes", type=int, default=100)
-    p.add_argument("--seed", type=int, default=10_000)
-    p.add_argument("--video", type=Path, metavar="FILE", help="film up to five episodes")
+    p.add_argument("--episodes", type=_at_least(1), default=100)
+    p.add_argument("--seed", type=_at_least(0), default=10_000)
+    p.add_argument("--video", type=_file(".mp4"), metavar="FILE", help="film up to five episodes")
     p.set_defaults(command=_evaluate)
 
 
@@ -118,9 +161,10 @@ def _evaluate(arguments) -> int:
 
     folder = RunFolder.open(arguments.run)
     task = load_task(str(folder.config))
+    result = folder.read_result()
     policy = conclude.load_policy(folder.latest_policy())
     evaluation = conclude.evaluate_policy(task, policy, arguments.episodes, arguments.seed)
-    figures = {**folder.read_result(), **conclude.evaluation_figures(evaluation)}
+    figures = result | conclude.evaluation_figures(evaluation)
     figures["evaluation_seed"] = arguments.seed
     (folder.path / "evaluation.json").write_text(json.dumps(figures, indent=2) + "\n")
     print(json.dumps(figures, indent=2))
@@ -134,10 +178,10 @@ def _add_demos(commands) -> None:
     actions = demos.add_subparsers(required=True, metavar="ACTION")
     p = actions.add_parser("record", help="record successful episodes of the scripted demonstrator")
     p.add_argument("task", metavar="TASK")
-    p.add_argument("--episodes", type=int, default=20)
+    p.add_argument("--episodes", type=_at_least(1), default=20)
     p.add_argument("--observations", choices=("state", "vision"))
-    p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--output", type=Path, metavar="FILE", help="default: demos/TASK.mcap")
+    p.add_argument("--seed", type=_at_least(0), default=0)
+    p.add_argument("--output", type=_file(".mcap"), metavar="FILE", help="default: demos/TASK.mcap")
     p.set_defaults(command=_demos_record)
     p = actions.add_parser("info", help="what is in a file: episodes, lengths, actions")
     p.add_argument("file", type=Path, metavar="FILE")
@@ -168,7 +212,9 @@ def _demos_info(arguments) -> int:
 def _add_plot(commands) -> None:
     p = commands.add_parser("plot", help="learning curves of one or several runs, as a PNG")
     p.add_argument("runs", type=Path, nargs="+", metavar="RUN_DIR")
-    p.add_argument("--output", type=Path, default=Path("learning_curve.png"), metavar="FILE")
+    p.add_argument(
+        "--output", type=_file(".png"), default=Path("learning_curve.png"), metavar="FILE"
+    )
     p.set_defaults(command=_plot)
 
 

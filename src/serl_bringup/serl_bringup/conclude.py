@@ -1,19 +1,23 @@
 """What every run ends with: evaluation, video, learning curve, result.json and report."""
 
 from pathlib import Path
+from statistics import mean, median
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from serl_actor.demonstrations import summarise
 from serl_actor.environment import make_environment
 from serl_actor.evaluation import EvaluationResult, evaluate
+from serl_actor.latest_policy import check_fits
 from serl_bringup.plot import plot_learning_curves
 from serl_bringup.progress import Progress
+from serl_bringup.records import read_episodes
+from serl_bringup.report import report, table
 from serl_bringup.run_folder import RunFolder
 from serl_bringup.task import Task
 from serl_bringup.video import record_video
+from serl_learner.config import ConfigError
 from serl_learner.policy import Policy, from_bytes
 from serl_learner.transition_log import load_transitions
 
@@ -31,27 +35,33 @@ def conclude(
     """Writes a run's results; with no evaluation episodes (stopped early), its training's alone."""
     result = _training_result(task, folder, progress, algorithm)
     folder.write_result(result)
-    if folder.episodes.exists():
+    if folder.episodes.exists() and read_episodes(folder.episodes):
         plot_learning_curves([folder], folder.learning_curve)
     if evaluation_episodes:
         policy = load_policy(folder.latest_policy())
         console.print(f"evaluating the policy over {evaluation_episodes} episodes")
         evaluation = evaluate_policy(task, policy, evaluation_episodes, EVALUATION_SEED)
         result |= evaluation_figures(evaluation)
+        if not (progress.has_success or evaluation.success_rate):
+            result["success_rate"] = None  # an environment that never says so: the return counts
         folder.write_result(result)
         record_video(task, policy, folder.video, EVALUATION_SEED, console)
-    folder.report.write_text(_report(result, folder))
-    console.print(_table(result))
+    folder.report.write_text(report(result, folder))
+    console.print(table(result))
     console.print(f"results in {folder.path}", soft_wrap=True)
 
 
 def load_policy(path: Path) -> Policy:
-    return from_bytes(path.read_bytes())
+    try:
+        return from_bytes(path.read_bytes())
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from None
 
 
 def evaluate_policy(task: Task, policy: Policy, episodes: int, seed: int) -> EvaluationResult:
     environment = make_environment(task.environment)
     try:
+        check_fits(policy, environment)
         return evaluate(environment, policy, episodes, seed)
     finally:
         environment.close()
@@ -73,7 +83,7 @@ def _training_result(
 ) -> dict[str, Any]:
     learner = progress.learner
     demonstrations = _demonstration_figures(task, progress.control_period_s)
-    latencies = sorted(progress.policy_latencies_s)
+    latencies, on_time = progress.policy_latencies_s, progress.on_time_shares
     return {
         "task": task.task,
         "algorithm": algorithm,
@@ -92,7 +102,8 @@ def _training_result(
         "training_success_rate": progress.recent_success_rate if progress.recent else None,
         "transitions_missing": learner.missing if learner else 0,
         "transitions_backfilled": learner.backfilled if learner else 0,
-        "policy_latency_ms": round(1000 * latencies[len(latencies) // 2], 1) if latencies else None,
+        "policy_latency_ms": round(1000 * median(latencies), 1) if latencies else None,
+        "steps_on_time": round(mean(on_time), 4) if on_time else None,
     }
 
 
@@ -104,50 +115,3 @@ def _demonstration_figures(task: Task, control_period_s: float) -> dict[str, Any
         "episodes": summary.episodes,
         "cycle_time_s": round(summary.mean_length * control_period_s, 2),
     }
-
-
-def _rows(result: dict[str, Any]) -> list[tuple[str, str]]:
-    def show(key: str, form: str) -> str:
-        return format(result[key], form) if result.get(key) is not None else "not measured"
-
-    return [
-        ("success rate", show("success_rate", ".0%")),
-        ("cycle time, s", show("cycle_time_s", ".2f")),
-        ("cycle time of the demonstrations, s", show("demo_cycle_time_s", ".2f")),
-        ("environment steps", show("env_steps", "d")),
-        ("robot minutes", show("robot_minutes", ".1f")),
-        ("wall minutes", show("wall_minutes", ".1f")),
-        ("critic steps per environment step", show("utd_ratio", ".2f")),
-        ("demonstrations", show("demos", "d")),
-    ]
-
-
-def _table(result: dict[str, Any]) -> Table:
-    table = Table(title=f"{result['task']}, {result['algorithm']}, seed {result['seed']}")
-    table.add_column("")
-    table.add_column("", justify="right")
-    for row in _rows(result):
-        table.add_row(*row)
-    return table
-
-
-def _report(result: dict[str, Any], folder: RunFolder) -> str:
-    lines = [
-        f"# {result['task']}, {result['algorithm']}, seed {result['seed']}",
-        "",
-        "| | |",
-        "|---|---:|",
-        *(f"| {name} | {value} |" for name, value in _rows(result)),
-        "",
-    ]
-    if folder.learning_curve.exists():
-        lines += [f"![learning curve]({folder.learning_curve.name})", ""]
-    if folder.video.exists():
-        lines += [f"Video of the policy: [{folder.video.name}]({folder.video.name})", ""]
-    lines += [
-        "Everything that was set: [config.yaml](config.yaml). Every figure: "
-        "[result.json](result.json). Every episode: episodes.csv. Every transition: transitions/. "
-        "Curves: `tensorboard --logdir tensorboard`.",
-        "",
-    ]
-    return "\n".join(lines)

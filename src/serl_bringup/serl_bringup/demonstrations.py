@@ -18,7 +18,9 @@ def record_file(task: Task, episodes: int, seed: int, path: Path, console: Conso
     if path.exists():
         raise ConfigError(f"{path} exists: expected the name of a new file")
     path.parent.mkdir(parents=True, exist_ok=True)
-    log = TransitionLog(path, task.task)
+    unfinished = path.with_suffix(".part")
+    unfinished.unlink(missing_ok=True)
+    log = TransitionLog(unfinished, task.task)
     try:
         with ProgressBar(console=console, transient=True) as bar:
             shown = bar.add_task(f"recording {episodes} demonstrations", total=episodes)
@@ -32,6 +34,7 @@ def record_file(task: Task, episodes: int, seed: int, path: Path, console: Conso
             failed = record(task.environment, episodes, seed, write)
     finally:
         log.close()
+    unfinished.rename(path)
     console.print(f"recorded {episodes} demonstrations ({failed} failed ones dropped)")
 
 

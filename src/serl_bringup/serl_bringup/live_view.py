@@ -6,7 +6,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from serl_bringup.progress import Progress
+from serl_bringup.progress import Progress, mean
 
 STATES = ("waiting for data", "training", "paced: waiting for fresh data", "stopped")
 
@@ -64,6 +64,8 @@ def _task_rows(progress: Progress) -> list[tuple[str, str]]:
     if progress.intervened_steps:
         share = progress.intervened_steps / max(progress.env_steps, 1)
         rows.append(("corrected by a person", _percent(share)))
+    if progress.on_time_shares:
+        rows.append(("steps on time", _percent(mean(progress.on_time_shares))))
     return rows
 
 

@@ -1,5 +1,6 @@
 """What a run has done so far, from the messages of its actor and learner."""
 
+import math
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -14,15 +15,23 @@ class Progress:
     task: str
     max_steps: int
     control_period_s: float
-    has_success: bool = True
+    has_success: bool  # the task says when it is solved; else episodes are judged by their return
     started: float = field(default_factory=time.monotonic)
     env_steps: int = 0
     episodes: int = 0
-    successes: int = 0
     intervened_steps: int = 0
     learner: object | None = None
     recent: deque = field(default_factory=lambda: deque(maxlen=RECENT_EPISODES))
+    on_time_shares: deque = field(default_factory=lambda: deque(maxlen=1000))
     policy_latencies_s: deque = field(default_factory=lambda: deque(maxlen=1000))
+
+    def go_on(self, episodes: list[dict[str, float]]) -> None:
+        """Takes in the recorded episodes of an earlier part of the run."""
+        self.episodes = len(episodes)
+        self.intervened_steps = int(sum(e["intervened_steps"] for e in episodes))
+        if episodes:
+            self.env_steps = int(episodes[-1]["env_steps"])
+            self.started -= 60 * episodes[-1]["wall_minutes"]
 
     def status(self, message) -> None:
         self.learner = message
@@ -30,12 +39,14 @@ class Progress:
 
     def episode(self, message) -> None:
         self.episodes += 1
-        self.successes += message.success
+        self.has_success = self.has_success or message.success
         self.intervened_steps += message.intervened_steps
         self.env_steps = max(self.env_steps, message.last_sequence + 1)
         self.recent.append(message)
-        if message.policy_latency_s == message.policy_latency_s:  # NaN before the first policy
+        if not math.isnan(message.policy_latency_s):  # before the first policy
             self.policy_latencies_s.append(message.policy_latency_s)
+        if not math.isnan(message.on_time_share):  # where no rate is held
+            self.on_time_shares.append(message.on_time_share)
 
     @property
     def wall_minutes(self) -> float:
@@ -48,16 +59,16 @@ class Progress:
 
     @property
     def recent_success_rate(self) -> float:
-        return _mean([float(e.success) for e in self.recent])
+        return mean([float(e.success) for e in self.recent])
 
     @property
     def recent_length(self) -> float:
-        return _mean([float(e.length) for e in self.recent])
+        return mean([float(e.length) for e in self.recent])
 
     @property
     def recent_return(self) -> float:
-        return _mean([e.episode_return for e in self.recent])
+        return mean([e.episode_return for e in self.recent])
 
 
-def _mean(values: list[float]) -> float:
+def mean(values: list[float]) -> float:
     return sum(values) / len(values) if values else float("nan")

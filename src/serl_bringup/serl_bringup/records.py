@@ -5,9 +5,12 @@ from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
+from serl_learner.config import ConfigError
+
 COLUMNS = (
     "env_steps", "episode", "length", "episode_return", "success", "terminated",
-    "intervened_steps", "duration_s", "reset_s", "policy_latency_s", "wall_minutes",
+    "intervened_steps", "duration_s", "reset_s", "on_time_share", "policy_latency_s",
+    "wall_minutes",
 )  # fmt: skip
 CURVES = (
     "critic_loss", "actor_loss", "q_mean", "entropy", "temperature",
@@ -20,6 +23,8 @@ class Records:
 
     def __init__(self, episodes: Path, events: Path):
         new = not episodes.exists()
+        if not new and tuple(episodes.open().readline().strip().split(",")) != COLUMNS:
+            raise ConfigError(f"{episodes}: expected columns {', '.join(COLUMNS)}")
         self._file = episodes.open("a", newline="")
         self._csv = csv.writer(self._file)
         if new:
@@ -48,6 +53,7 @@ class Records:
 
 
 def read_episodes(path: Path) -> list[dict[str, float]]:
-    """The rows of an episodes.csv, every value a number."""
+    """The rows of an episodes.csv, every value a number; one torn by a full disk is left out."""
     with path.open(newline="") as file:
-        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+        rows = [row for row in csv.DictReader(file) if None not in row.values()]
+    return [{key: float(value) for key, value in row.items()} for row in rows]

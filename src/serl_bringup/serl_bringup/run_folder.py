@@ -76,4 +76,9 @@ class RunFolder:
         temporary.replace(self.result)
 
     def read_result(self) -> dict[str, Any]:
-        return json.loads(self.result.read_text()) if self.result.exists() else {}
+        if not self.result.exists():
+            return {}
+        try:
+            return json.loads(self.result.read_text())
+        except ValueError as error:
+            raise ConfigError(f"{self.result}: expected JSON: {error}") from None

@@ -15,6 +15,7 @@ from serl_bringup.processes import NodeProcess, node_environment
 from serl_bringup.progress import Progress
 from serl_bringup.records import Records
 from serl_bringup.run_folder import RunFolder
+from serl_learner.config import ConfigError
 from serl_learner.domain import acquire_domain
 from serl_msgs.msg import LearnerStatus
 
@@ -48,18 +49,14 @@ class Session:
         self._console = console
 
     def run(self) -> bool:
-        requested = os.environ.get("ROS_DOMAIN_ID")
+        requested = _requested_domain()
         with ExitStack() as stack:
-            domain = stack.enter_context(acquire_domain(int(requested) if requested else None))
+            domain = stack.enter_context(acquire_domain(requested))
             os.environ.update(node_environment(domain.number))
-            learner, actor = (
-                self._start("serl_learner.learner_node"),
-                self._start("serl_actor.actor_node"),
-            )
+            learner = self._start("serl_learner.learner_node")
+            actor = self._actor = self._start("serl_actor.actor_node")
             stack.callback(learner.stop)
-            stack.callback(
-                actor.stop
-            )  # runs first: whatever happens, the robot stops before the learner
+            stack.callback(actor.stop)  # runs first: the robot stops before the learner
             stopping = stack.enter_context(_stop_signals())
             self._monitor = stack.enter_context(Monitor(AGENT))
             self._records = Records(self._folder.episodes, self._folder.events)
@@ -71,17 +68,17 @@ class Session:
                 self._take(0.2)
                 for process in (learner, actor):
                     self._keep_alive(process)
-            finished = actor.stop() == 0 and not stopping()
+            actor.stop()
             learner.stop()
             self._take(0.5)
-        return finished
+        return not stopping() and self._progress.env_steps >= self._progress.max_steps
 
     def _start(self, module: str) -> NodeProcess:
         log = self._folder.logs / f"{module.rsplit('.', 1)[-1]}.log"
         return NodeProcess(module, AGENT, self._folder.config, log)
 
     def _keep_alive(self, process: NodeProcess) -> None:
-        if process.exit_code() in (None, 0):
+        if process.exit_code() is None or (process is self._actor and process.exit_code() == 0):
             return
         if not process.was_killed() or process.restarts == RESTARTS:
             raise NodeError(process)
@@ -101,6 +98,13 @@ class Session:
                     message, self._progress.recent_success_rate, self._progress.wall_minutes
                 )
         self._refresh()
+
+
+def _requested_domain() -> int | None:
+    text = os.environ.get("ROS_DOMAIN_ID", "")
+    if text and not text.isdigit():
+        raise ConfigError(f"ROS_DOMAIN_ID: expected a number from 0 to 101, got '{text}'")
+    return int(text) if text else None
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from ament_index_python.packages import get_package_share_directory
 from serl_actor.actor import ActorConfig
 from serl_actor.environment import EnvironmentConfig
 from serl_learner.bc import BCConfig
-from serl_learner.config import ConfigError, RunConfig, from_dict, load_task_file
+from serl_learner.config import ConfigError, RunConfig, from_dict, load_task_file, parse_yaml
 from serl_learner.rlpd import RLPDConfig
 from serl_learner.trainer import LearnerConfig
 
@@ -96,7 +96,7 @@ def parse_setting(text: str) -> tuple[str, Any]:
     if not separator or not key:
         raise ConfigError(f"--set {text}: expected KEY=VALUE, for example learner.batch_size=128")
     try:
-        return key, yaml.safe_load(value)
+        return key, parse_yaml(value)
     except yaml.YAMLError:
         raise ConfigError(f"--set {text}: the value is not valid YAML") from None
 

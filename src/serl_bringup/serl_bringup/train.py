@@ -1,10 +1,11 @@
 """`serl train`: prepares a run folder, trains in it, evaluates, and reports."""
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 
 from serl_actor.environment import control_period_s, make_environment
@@ -12,10 +13,12 @@ from serl_bringup.clone import clone
 from serl_bringup.conclude import conclude
 from serl_bringup.demonstrations import record_file
 from serl_bringup.progress import Progress
+from serl_bringup.records import read_episodes
 from serl_bringup.run_folder import RunFolder
 from serl_bringup.session import Session
 from serl_bringup.task import Task, load_task
 from serl_learner.config import ConfigError, RunConfig
+from serl_learner.transition import ObservationSpec
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class TrainOptions:
     resume: bool
     demonstrations: str
     algorithm: str
+    real_time: bool
     evaluation_episodes: int
 
 
@@ -37,7 +41,14 @@ def train(options: TrainOptions, console: Console) -> None:
     """Trains to the task's last step, or to Ctrl-C."""
     task, folder = _resume(options) if options.resume else _prepare(options, console)
     console.print(f"run folder {folder.path}", soft_wrap=True)
-    progress = Progress(task.task, task.actor.max_steps, _control_period_s(task))
+    progress = Progress(
+        task.task,
+        task.actor.max_steps,
+        _check_environment(task),
+        has_success=bool(task.environment.demonstrator),
+    )
+    if folder.episodes.exists():
+        progress.go_on(read_episodes(folder.episodes))
     if options.algorithm == "bc":
         clone(task, folder, console)
         finished = True
@@ -51,12 +62,16 @@ def _prepare(options: TrainOptions, console: Console) -> tuple[Task, RunFolder]:
     task = load_task(
         options.task, environment_id=options.environment_id, overrides=options.overrides
     )
-    _control_period_s(
-        task
-    )  # makes the environment once: what is wrong with it shows before anything starts
+    period_s = _check_environment(task)
+    if options.real_time:
+        task = replace(task, actor=replace(task.actor, control_rate_hz=1 / period_s))
     folder = RunFolder.create(options.run_directory, task.task)
     try:
         demonstrated = _demonstrate(task, options, folder, console)
+        if not demonstrated and options.algorithm == "rlpd" and task.actor.random_steps == 0:
+            raise ConfigError(
+                "actor.random_steps: expected at least 1 without demonstrations, got 0"
+            )
         run = RunConfig(
             directory=str(folder.path),
             seed=options.seed,
@@ -74,6 +89,9 @@ def _prepare(options: TrainOptions, console: Console) -> tuple[Task, RunFolder]:
 def _resume(options: TrainOptions) -> tuple[Task, RunFolder]:
     folder = RunFolder.open(options.run_directory)
     task = load_task(str(folder.config), overrides=options.overrides)
+    demonstrations = str(folder.demonstrations) if folder.demonstrations.exists() else ""
+    run = replace(task.run, directory=str(folder.path), demonstrations=demonstrations)
+    task = task.in_run(run)  # the folder may have been moved
     task.save(folder.config)
     return task, folder
 
@@ -94,9 +112,19 @@ def _demonstrate(task: Task, options: TrainOptions, folder: RunFolder, console: 
     return True
 
 
-def _control_period_s(task: Task) -> float:
+def _check_environment(task: Task) -> float:
+    """Makes the environment once, so that what is wrong with it shows before anything starts.
+
+    Returns its control period (s).
+    """
     environment = make_environment(task.environment)
     try:
+        shapes = environment.observation_space.items()
+        example = {name: np.zeros(space.shape, space.dtype) for name, space in shapes}
+        spec = ObservationSpec.from_observation(example, task.learner.observation_keys)
+        if spec.images:
+            names = ", ".join(name for name, _ in spec.images)
+            raise ConfigError(f"learner.observation_keys: expected names of vectors, got {names}")
         return control_period_s(environment)
     finally:
         environment.close()

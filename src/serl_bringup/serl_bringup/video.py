@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import gymnasium as gym
 import imageio.v2 as imageio
 from rich.console import Console
 
 from serl_actor.environment import control_period_s, make_environment
 from serl_actor.evaluation import evaluate
 from serl_bringup.task import Task
+from serl_learner.config import ConfigError
 from serl_learner.policy import Policy
 
 EPISODES = 5
@@ -16,10 +18,11 @@ ENOUGH_S = 20.0  # no further episode is filmed after this much; rendering takes
 
 def record_video(task: Task, policy: Policy, path: Path, seed: int, console: Console) -> None:
     """Films up to five episodes; where the environment draws no pictures, says so."""
-    environment = make_environment(task.environment, render_mode="rgb_array")
-    period_s = control_period_s(environment)
+    environment = None
     filmed_s = 0.0
     try:
+        environment = make_environment(task.environment, render_mode="rgb_array")
+        period_s = control_period_s(environment)
         with imageio.get_writer(path, fps=1 / period_s, macro_block_size=2, quality=8) as video:
             for episode in range(EPISODES):
                 result = evaluate(
@@ -28,8 +31,9 @@ def record_video(task: Task, policy: Policy, path: Path, seed: int, console: Con
                 filmed_s += result.lengths[0] * period_s
                 if filmed_s >= ENOUGH_S:
                     break
-    except NotImplementedError:
-        path.unlink(missing_ok=True)
-        console.print(f"no video: {task.environment.id} draws no pictures")
+    except (NotImplementedError, RuntimeError, ConfigError, gym.error.Error) as error:
+        path.unlink(missing_ok=True)  # a graphics stack that is missing must not end the run
+        console.print(f"no video: {error}", soft_wrap=True)
     finally:
-        environment.close()
+        if environment is not None:
+            environment.close()

@@ -17,15 +17,15 @@ from serl_msgs.msg import EpisodeSummary, LearnerStatus
 def episode(number, length=10, success=True):
     return EpisodeSummary(
         episode=number, last_sequence=(number + 1) * length - 1, length=length, success=success,
-        episode_return=float(success), policy_latency_s=math.nan,
+        episode_return=float(success), policy_latency_s=math.nan, on_time_share=math.nan,
     )  # fmt: skip
 
 
 def test_progress_counts_what_the_messages_say():
-    progress = Progress("task", max_steps=100, control_period_s=0.1)
+    progress = Progress("task", max_steps=100, control_period_s=0.1, has_success=True)
     for number in range(25):
         progress.episode(episode(number, success=number >= 10))
-    assert (progress.episodes, progress.successes, progress.env_steps) == (25, 15, 250)
+    assert (progress.episodes, progress.env_steps) == (25, 250)
     assert progress.recent_success_rate == 15 / 20  # the last 20 episodes only
     assert progress.robot_minutes == pytest.approx(250 * 0.1 / 60)
     assert not progress.policy_latencies_s  # NaN: no policy had arrived
@@ -33,7 +33,7 @@ def test_progress_counts_what_the_messages_say():
 
 def test_the_view_shows_a_run_before_during_and_after():
     console = Console(record=True, width=110)
-    progress = Progress("pcb_insertion", max_steps=100, control_period_s=0.1)
+    progress = Progress("pcb_insertion", max_steps=100, control_period_s=0.1, has_success=True)
     console.print(live_view.render(progress, "runs/x"))
     progress.status(
         LearnerStatus(state=LearnerStatus.TRAINING, env_steps=40, critic_steps=160, utd_ratio=4.0)

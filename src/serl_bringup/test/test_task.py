@@ -58,6 +58,7 @@ def test_a_lock_step_that_could_never_go_on_is_refused():
 
 def test_settings_are_yaml_values():
     assert parse_setting("rlpd.discount=0.9") == ("rlpd.discount", 0.9)
+    assert parse_setting("rlpd.learning_rate=3e-4") == ("rlpd.learning_rate", 3e-4)
     assert parse_setting("environment.id=A-v0") == ("environment.id", "A-v0")
     with pytest.raises(ConfigError, match="KEY=VALUE"):
         parse_setting("rlpd.discount")

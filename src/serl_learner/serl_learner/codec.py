@@ -101,16 +101,16 @@ def decode_observation(message: msg.Observation, where: str = "observation") -> 
     return observation
 
 
-def encode_transition(transition: Transition, stamp_ns: int | None = None) -> msg.Transition:
-    """`stamp_ns`: acquisition time of the observations; now if not given."""
-    stamp_ns = time.time_ns() if stamp_ns is None else stamp_ns
+def encode_transition(transition: Transition) -> msg.Transition:
+    """An acquisition time that is not known is now, and so is that of the final observation."""
+    now_ns = time.time_ns()
     message = msg.Transition(
         agent=transition.agent,
         actor=transition.actor,
         sequence=transition.sequence,
         episode=transition.episode,
         step=transition.step,
-        observation=encode_observation(transition.observation, stamp_ns),
+        observation=encode_observation(transition.observation, transition.stamp_ns or now_ns),
         reward=float(transition.reward),
         terminated=bool(transition.terminated),
         truncated=bool(transition.truncated),
@@ -121,7 +121,7 @@ def encode_transition(transition: Transition, stamp_ns: int | None = None) -> ms
     )
     message.action = _floats(transition.action)
     if transition.final_observation is not None:
-        message.final_observation = [encode_observation(transition.final_observation, stamp_ns)]
+        message.final_observation = [encode_observation(transition.final_observation, now_ns)]
     return message
 
 

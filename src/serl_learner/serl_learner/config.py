@@ -63,7 +63,7 @@ def load_task_file(path: str | Path) -> dict[str, Any]:
     """The sections of a task file: what stands under `/**: ros__parameters:`."""
     path = Path(path)
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+        content = parse_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -78,6 +78,11 @@ def load_task_file(path: str | Path) -> dict[str, Any]:
     if not isinstance(parameters, dict):
         raise ConfigError(f"{path}: expected '/**: ros__parameters:' with the sections under it")
     return parameters
+
+
+def parse_yaml(text: str) -> Any:
+    """YAML with numbers as ROS has them."""
+    return yaml.load(text, Loader=_Loader)
 
 
 class _Loader(yaml.SafeLoader):

@@ -102,6 +102,7 @@ class Transition:
     intervened: bool = False
     grasp_penalty: float = 0.0
     policy_version: int = 0
+    stamp_ns: int = 0  # Unix time at which `observation` was acquired; 0: not known
     final_observation: Observation | None = None  # where the episode ends here, otherwise None
 
     def check(self, spec: ObservationSpec, action_size: int) -> None:

@@ -1,0 +1,55 @@
+"""A run's result as a table on the screen and as a page to show."""
+
+from typing import Any
+
+from rich.table import Table
+
+from serl_bringup.run_folder import RunFolder
+
+
+def _rows(result: dict[str, Any]) -> list[tuple[str, str]]:
+    def show(key: str, form: str) -> str:
+        return format(result[key], form) if result.get(key) is not None else "not measured"
+
+    return [
+        ("success rate", show("success_rate", ".0%")),
+        ("mean return", show("mean_return", ".2f")),
+        ("cycle time, s", show("cycle_time_s", ".2f")),
+        ("cycle time of the demonstrations, s", show("demo_cycle_time_s", ".2f")),
+        ("environment steps", show("env_steps", "d")),
+        ("robot minutes", show("robot_minutes", ".1f")),
+        ("wall minutes", show("wall_minutes", ".1f")),
+        ("critic steps per environment step", show("utd_ratio", ".2f")),
+        ("demonstrations", show("demos", "d")),
+    ]
+
+
+def table(result: dict[str, Any]) -> Table:
+    table = Table(title=f"{result['task']}, {result['algorithm']}, seed {result['seed']}")
+    table.add_column("")
+    table.add_column("", justify="right")
+    for row in _rows(result):
+        table.add_row(*row)
+    return table
+
+
+def report(result: dict[str, Any], folder: RunFolder) -> str:
+    lines = [
+        f"# {result['task']}, {result['algorithm']}, seed {result['seed']}",
+        "",
+        "| | |",
+        "|---|---:|",
+        *(f"| {name} | {value} |" for name, value in _rows(result)),
+        "",
+    ]
+    if folder.learning_curve.exists():
+        lines += [f"![learning curve]({folder.learning_curve.name})", ""]
+    if folder.video.exists():
+        lines += [f"Video of the policy: [{folder.video.name}]({folder.video.name})", ""]
+    lines += [
+        "Everything that was set: [config.yaml](config.yaml). Every figure: "
+        "[result.json](result.json). Every episode: episodes.csv. Every transition: transitions/. "
+        "Curves: `tensorboard --logdir tensorboard`.",
+        "",
+    ]
+    return "\n".join(lines)
