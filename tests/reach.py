@@ -5,7 +5,7 @@ import numpy as np
 from gymnasium import spaces
 
 STEP = 0.1  # distance of a full action
-RADIUS = 0.05  # of success
+RADIUS = 0.1  # of success
 
 
 class Reach(gym.Env):
