@@ -33,9 +33,16 @@ class ActorNode(Node):
     """One actor. Its namespace is its agent, its name the actor's."""
 
     def __init__(self, name: str = "actor", namespace: str = "agent", **options):
-        self._resources = ExitStack()  # closed in destroy_node, also where this constructor fails
+        self._resources = ExitStack()  # closed in destroy_node
         options |= {"automatically_declare_parameters_from_overrides": True}
         super().__init__(name, namespace=namespace, **options)
+        try:
+            self._set_up()
+        except BaseException:
+            self.destroy_node()  # nobody else has this node yet
+            raise
+
+    def _set_up(self) -> None:
         self._agent, self._task, self._run = read_run(self)
         self._config = read_section(self, "actor", ActorConfig)
         learner = read_parameters(self).get("learner", {})
@@ -46,6 +53,7 @@ class ActorNode(Node):
         self._claim = claim_role(self, f"an actor '{name}'", "transitions", name)
         self._stop = threading.Event()
         self._learner_status = LearnerStatus()
+        self._learner_has = 0  # transitions of this actor, without a gap, as far as it is known
         self._waiter = Waiter(lambda: self._stop.is_set(), self.get_logger().info)
         max_lead = 0 if self._config.control_rate_hz > 0.0 else self._config.max_lead
         self._policy = LatestPolicy(self._waiter, max_lead, self._config.random_steps)
@@ -115,6 +123,9 @@ class ActorNode(Node):
             self._waiter.condition.notify_all()
 
     def _on_fetch(self, request, response):
+        with self._waiter.condition:  # a learner asks from the first number that it does not have
+            self._learner_has = request.first
+            self._waiter.condition.notify_all()
         last = min(request.last, request.first + FETCH_LIMIT - 1)
         response.transitions = self._log.read(request.first, last, FETCH_LIMIT_BYTES)
         response.next_sequence = self._log.next_sequence
@@ -131,8 +142,13 @@ class ActorNode(Node):
         self._episodes.publish(message)
 
     def _learner_is_done(self) -> bool:
-        status = self._learner_status
-        has_all = status.env_steps >= self._log.next_sequence and status.missing == 0
+        """Whether it has every transition of this actor, and made the updates they are worth.
+
+        `env_steps` alone would not do, as it is a sum over actors; nor would the request alone,
+        as a learner that was started again asks only after a while.
+        """
+        status, everything = self._learner_status, self._log.next_sequence
+        has_all = self._learner_has >= everything and status.env_steps >= everything
         return has_all and (status.state != LearnerStatus.TRAINING or self._never_paced)
 
 

@@ -15,7 +15,7 @@ class CheckedEnvironment(gym.Wrapper):
 
     The keys have the order of the observation space; a plain Box becomes "state", or "image".
     Arrays are copies, since an environment may reuse its own. A non-finite or mis-shaped
-    observation, reward or action raises ConfigError with one line.
+    observation, reward, penalty or action raises ConfigError with one line.
     """
 
     def __init__(self, env: gym.Env, name: str):
@@ -42,6 +42,8 @@ class CheckedEnvironment(gym.Wrapper):
         observation, reward, terminated, truncated, info = self.env.step(action)
         if not np.isfinite(reward):
             self._refuse(f"reward is not finite: {reward}")
+        if not np.isfinite(penalty := info.get("grasp_penalty", 0.0)):
+            self._refuse(f"grasp_penalty is not finite: {penalty}")
         observation = self._observation(observation)
         return observation, float(reward), bool(terminated), bool(truncated), info
 
@@ -75,15 +77,19 @@ def _entries(space: spaces.Space, name: str) -> dict[str, spaces.Box]:
     """The named boxes of an observation space, in its order."""
     where = f"environment {name}: observation"
     if isinstance(space, spaces.Box):
-        return {"image" if _is_image(space) else "state": space}
-    if not isinstance(space, spaces.Dict):
+        entries = {"image" if _is_image(space) else "state": space}
+    elif isinstance(space, spaces.Dict):
+        entries = dict(space.items())
+    else:
         raise ConfigError(f"{where}: expected a Box or a Dict of Boxes, got {space}")
-    for key, entry in space.items():
+    for key, entry in entries.items():
         if not isinstance(entry, spaces.Box):
             raise ConfigError(f"{where} '{key}': expected a Box, got {entry}")
+        if 0 in entry.shape:
+            raise ConfigError(f"{where} '{key}': expected 1 or more elements, got {entry.shape}")
         if _is_image(entry) and entry.shape[-1] != 3:
             raise ConfigError(f"{where} '{key}': expected an image (H, W, 3), got {entry.shape}")
-    return dict(space.items())
+    return entries
 
 
 def _is_image(space: spaces.Box) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 from serl_actor.actor import Actor, ActorConfig, EpisodeStats
 from serl_actor.environment import EnvironmentConfig, make_environment
 from serl_actor.intervention import Device
+from serl_learner.config import ConfigError
 from serl_learner.transition import Observation, Transition
 
 FAILURES_ALLOWED = 20  # in a row: beyond it nobody is showing anything
@@ -22,7 +23,7 @@ class Resting:
     def __init__(self, action_size: int):
         self._action = np.zeros(action_size, np.float32)
 
-    def act(self, observation: Observation, deterministic: bool = True) -> np.ndarray:
+    def act(self, observation: Observation) -> np.ndarray:
         return self._action
 
 
@@ -39,8 +40,10 @@ def record(
 
     The demonstrator is `device`, or the one that the environment's configuration names. A failed
     episode is dropped; those kept are written when they end, and numbered as if nothing lay
-    between them.
+    between them. Raises ConfigError after too many failures in a row.
     """
+    if episodes < 1:
+        raise ConfigError(f"episodes: expected at least 1, got {episodes}")
     scripted = seed if device is None else None
     environment = make_environment(config, device=device, demonstrator_seed=scripted)
     recording = _Recording(config.id, episodes, write)
@@ -55,7 +58,7 @@ def record(
         seed=seed,
     )
     try:
-        actor.run(stop=lambda: recording.kept == episodes)
+        actor.run(stop=lambda: recording.kept >= episodes)
     finally:
         environment.close()
     return recording.failed
@@ -83,7 +86,7 @@ class _Recording:
             self.failed += 1
             self._failed_in_a_row += 1
             if self._failed_in_a_row == FAILURES_ALLOWED:
-                raise ValueError(
+                raise ConfigError(
                     f"environment {self._name}: expected {self._wanted} successful demonstrations, "
                     f"got {self.kept}, then {FAILURES_ALLOWED} failures in a row"
                 )

@@ -21,7 +21,7 @@ DEFAULT_CONTROL_PERIOD_S = 0.1  # SERL's 10 Hz, where the environment names no r
 class EnvironmentConfig:
     id: str  # Gymnasium id; "module:Id-v0" imports the module first, which registers it
     relative_frame: bool = False  # the policy sees and acts relative to the tool
-    max_episode_steps: int = 0  # 0: the environment's own limit
+    max_episode_steps: int = 0  # 0: the environment's own limit, which it then must have
     demonstrator: str = ""  # "module:Class", scripted, called as Class(environment, seed)
     arguments: dict[str, Any] = field(default_factory=dict)  # of the environment's constructor
 
@@ -76,7 +76,7 @@ def _make(config: EnvironmentConfig, render_mode: str | None) -> gym.Env:
     if render_mode is not None:
         arguments["render_mode"] = render_mode
     try:
-        return gym.make(
+        environment = gym.make(
             config.id,
             max_episode_steps=config.max_episode_steps or None,
             disable_env_checker=True,
@@ -95,6 +95,13 @@ def _make(config: EnvironmentConfig, render_mode: str | None) -> gym.Env:
         raise ConfigError(f"environment.arguments: {config.id}: {message}") from None
     except ValueError as error:  # an argument's value
         raise ConfigError(f"environment.arguments: {config.id}: {_one_line(error)}") from None
+    if environment.spec.max_episode_steps is None:
+        environment.close()
+        raise ConfigError(
+            f"environment.max_episode_steps: expected at least 1, since {config.id} has no limit "
+            f"of its own, got {config.max_episode_steps}"
+        )
+    return environment
 
 
 def _unit_actions(environment: gym.Env, name: str) -> gym.Env:

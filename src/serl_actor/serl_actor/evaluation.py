@@ -9,6 +9,7 @@ import gymnasium as gym
 import numpy as np
 
 from serl_actor.environment import control_period_s, is_success
+from serl_learner.config import ConfigError
 from serl_learner.transition import Observation
 
 Z_95 = 1.959964  # standard normal quantile of a two-sided 95 % interval
@@ -66,7 +67,7 @@ def evaluate(
     where the environment draws none).
     """
     if episodes < 1:
-        raise ValueError(f"episodes: expected at least 1, got {episodes}")
+        raise ConfigError(f"episodes: expected at least 1, got {episodes}")
     seeds = np.random.SeedSequence(seed).generate_state(episodes)
     results = [_episode(environment, policy, int(s), on_frame) for s in seeds]
     successes, lengths, returns = zip(*results, strict=True)

@@ -1,8 +1,8 @@
 """Rigid-body frames on plain arrays.
 
 A pose is (7,): position (m), then a quaternion x-y-z-w, normalised where it is used. `pose_ab` is
-frame b seen from frame a, so that `pose_ac = compose(pose_ab, pose_bc)`. This runs in every control
-step and is written out on floats, which is several times faster than `scipy.spatial.transform`.
+frame b seen from frame a. This runs in every control step and is written out on floats, which is
+several times faster than `scipy.spatial.transform`.
 """
 
 import math
@@ -30,19 +30,6 @@ def rotation_vector(quaternion: np.ndarray) -> np.ndarray:
     sine = math.sqrt(x * x + y * y + z * z)  # of half the angle
     scale = 2.0 * math.atan2(sine, w) / sine if sine > 1e-9 else 2.0
     return np.array([x * scale, y * scale, z * scale])
-
-
-def compose(pose_ab: np.ndarray, pose_bc: np.ndarray) -> np.ndarray:
-    """Pose (7,) of c seen from a."""
-    position = pose_ab[:3] + rotation_matrix(pose_ab[3:]) @ pose_bc[:3]
-    return np.concatenate([position, _multiply(pose_ab[3:], pose_bc[3:])])
-
-
-def inverse(pose_ab: np.ndarray) -> np.ndarray:
-    """Pose (7,) of a seen from b."""
-    x, y, z, w = _unit(pose_ab[3:])
-    position = -(rotation_matrix(pose_ab[3:]).T @ pose_ab[:3])
-    return np.concatenate([position, [-x, -y, -z, w]])
 
 
 def relative(pose_ab: np.ndarray, pose_ac: np.ndarray) -> np.ndarray:

@@ -32,7 +32,8 @@ class Spaces(gym.Env):
         return self.value, 0.0, False, False, {}
 
 
-gym.register("test/Spaces-v0", Spaces)
+gym.register("test/Spaces-v0", Spaces, max_episode_steps=10)
+gym.register("test/Endless-v0", tool_env.ToolEnv)
 
 
 def make_spaces(observation, action=None, value=None):
@@ -50,6 +51,10 @@ def make_spaces(observation, action=None, value=None):
             "environment.arguments: tool_env:.*stat",
         ),
         ({"id": "CartPole-v1"}, r"action: expected a Box of one dimension, got Discrete\(2\)"),
+        (
+            {"id": "test/Endless-v0"},
+            r"environment\.max_episode_steps: expected at least 1, since test/Endless-v0 has",
+        ),
         ({"id": "Pendulum-v1", "relative_frame": True}, "expected an observation 'pose'"),
     ],
 )
@@ -72,6 +77,7 @@ def test_time_limits():
 
     assert steps(EnvironmentConfig(TOOL)) == 10  # its own
     assert steps(EnvironmentConfig(TOOL, max_episode_steps=7)) == 7
+    assert steps(EnvironmentConfig("test/Endless-v0", max_episode_steps=7)) == 7
     with pytest.raises(ConfigError, match="max_episode_steps: expected at least 0, got -1"):
         EnvironmentConfig(TOOL, max_episode_steps=-1)
 
@@ -115,6 +121,8 @@ def test_a_dict_keeps_its_order_images_stay_images_and_the_rest_is_flattened():
         spaces.Dict({"inner": spaces.Dict({"x": spaces.Box(-1, 1, (1,))})}),
         spaces.Dict({"count": spaces.Discrete(3)}),
         spaces.Dict({"camera": spaces.Box(0, 255, (1, 4, 4), np.uint8)}),
+        spaces.Dict({"pose": spaces.Box(-1, 1, (7,)), "nothing": spaces.Box(-1, 1, (0,))}),
+        spaces.Box(0, 255, (0, 4, 3), np.uint8),
     ],
 )
 def test_other_observations_are_refused(space):
@@ -157,6 +165,12 @@ def test_broken_actions_and_rewards_are_refused(monkeypatch):
         tool_env.ToolEnv, "step", lambda self, a: (real(self, a)[0], np.inf, False, False, {})
     )
     with pytest.raises(ValueError, match="reward is not finite: inf"):
+        environment.step(np.zeros(6))
+    info = {"grasp_penalty": np.nan}
+    monkeypatch.setattr(
+        tool_env.ToolEnv, "step", lambda self, a: (real(self, a)[0], 0.0, False, False, info)
+    )
+    with pytest.raises(ConfigError, match="step 4: grasp_penalty is not finite: nan"):
         environment.step(np.zeros(6))
 
 

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 import tool_env
+from tool_env import Resting
 
-from serl_actor.demonstrations import Resting
 from serl_actor.environment import EnvironmentConfig, make_environment
 from serl_actor.evaluation import EvaluationResult, evaluate, wilson_interval
+from serl_learner.config import ConfigError
 
 CONFIG = EnvironmentConfig("tool_env:test/Tool-v0", demonstrator="tool_env:TowardsSocket")
 
@@ -26,25 +27,18 @@ def test_cycle_time_counts_successes_only():
 
 
 def test_the_demonstrator_solves_the_task_and_rest_does_not():
-    result = evaluate(make_environment(CONFIG, demonstrator_seed=0), Resting(6), 4, seed=1)
+    result = evaluate(make_environment(CONFIG, demonstrator_seed=0), Resting(), 4, seed=1)
     assert result.success_rate == 1.0 and result.lengths == (2, 2, 2, 2)
     assert result.cycle_time_s == pytest.approx(0.1)  # two steps at 20 Hz
-    result = evaluate(make_environment(CONFIG), Resting(6), 2, seed=1)
+    result = evaluate(make_environment(CONFIG), Resting(), 2, seed=1)
     assert result.success_rate == 0.0 and result.lengths == (10, 10)
 
 
 def test_the_policy_is_deterministic_and_meets_the_same_starts():
-    class Asked(Resting):
-        asked: list[bool] = []  # noqa: RUF012
-
-        def act(self, observation, deterministic):
-            self.asked.append(deterministic)
-            return super().act(observation)
-
-    environment = make_environment(CONFIG)
-    evaluate(environment, Asked(6), 3, seed=4)
-    evaluate(environment, Asked(6), 3, seed=4)
-    assert all(Asked.asked)
+    environment, policy = make_environment(CONFIG), Resting()
+    evaluate(environment, policy, 3, seed=4)
+    evaluate(environment, policy, 3, seed=4)
+    assert policy.asked == [True] * 60  # each episode lasts for its 10 steps
     seeds = environment.unwrapped.seeds
     assert seeds[:3] == seeds[3:] and len(set(seeds)) == 3
 
@@ -52,13 +46,13 @@ def test_the_policy_is_deterministic_and_meets_the_same_starts():
 def test_frames_are_given_where_the_environment_draws():
     frames = []
     environment = make_environment(CONFIG, demonstrator_seed=0, render_mode="rgb_array")
-    evaluate(environment, Resting(6), 1, seed=0, on_frame=frames.append)
+    evaluate(environment, Resting(), 1, seed=0, on_frame=frames.append)
     assert len(frames) == 3 and frames[0].shape == (4, 6, 3)  # before each of two steps, and after
     with pytest.raises(NotImplementedError, match="draws no pictures"):
-        evaluate(make_environment(CONFIG), Resting(6), 1, seed=0, on_frame=frames.append)
+        evaluate(make_environment(CONFIG), Resting(), 1, seed=0, on_frame=frames.append)
 
 
 def test_no_episodes_is_an_error():
-    with pytest.raises(ValueError, match="episodes: expected at least 1, got 0"):
-        evaluate(tool_env.ToolEnv(), Resting(6), 0, seed=0)
+    with pytest.raises(ConfigError, match="episodes: expected at least 1, got 0"):
+        evaluate(tool_env.ToolEnv(), Resting(), 0, seed=0)
     assert np.isfinite(wilson_interval(1, 1)).all()

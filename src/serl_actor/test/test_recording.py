@@ -4,6 +4,7 @@ import tool_env
 
 from serl_actor.demonstrations import record, summarise
 from serl_actor.environment import EnvironmentConfig
+from serl_learner.config import ConfigError
 from serl_learner.transition import Transition
 
 CONFIG = EnvironmentConfig(
@@ -36,8 +37,13 @@ def test_a_device_takes_the_place_of_the_demonstrator():
 def test_a_demonstrator_that_never_succeeds_is_told():
     config = EnvironmentConfig("tool_env:test/Tool-v0")
     message = "expected 2 successful demonstrations, got 0, then 20 failures in a row"
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ConfigError, match=message):
         record(config, 2, 0, lambda t: None, device=lambda o: np.zeros(6))
+
+
+def test_no_episodes_is_an_error():
+    with pytest.raises(ConfigError, match="episodes: expected at least 1, got 0"):
+        record(CONFIG, 0, 0, lambda t: None)
 
 
 def test_a_summary_by_hand():

@@ -4,7 +4,6 @@ import pytest
 from scipy.spatial.transform import Rotation
 from tool_env import SOCKET, START, ToolEnv
 
-from serl_actor import frames
 from serl_actor.intervention import Intervention
 from serl_actor.relative_frame import RelativeFrame
 from serl_learner.config import ConfigError
@@ -85,11 +84,15 @@ def test_an_intervention_comes_back_as_the_action_that_commands_the_same():
 
 
 def test_moving_the_whole_scene_changes_nothing_that_the_policy_sees():
-    scene = np.array([0.2, -0.7, 0.4, *rotvec_quaternion(0.3, -1.1, 2.0)])
+    turn = Rotation.from_rotvec([0.3, -1.1, 2.0])
+
+    def moved(pose):
+        position = turn.apply(pose[:3]) + np.array([0.2, -0.7, 0.4])
+        return np.concatenate([position, (turn * Rotation.from_quat(pose[3:])).as_quat()])
+
     actions = np.random.default_rng(2).uniform(-1.0, 1.0, (20, 6))
     here = episode(RelativeFrame(ToolEnv()), actions)
-    moved_tool = ToolEnv(frames.compose(scene, START), frames.compose(scene, SOCKET))
-    there = episode(RelativeFrame(moved_tool), actions)
+    there = episode(RelativeFrame(ToolEnv(moved(START), moved(SOCKET))), actions)
     assert np.abs(here[-1]["pose"]).max() > 0.01
     for a, b in zip(here, there, strict=True):
         for key in a:

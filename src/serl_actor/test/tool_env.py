@@ -74,4 +74,15 @@ class TowardsSocket:
         return np.concatenate([np.clip(sign * offset / SCALE[0], -1, 1), np.zeros(3)])
 
 
+class Resting:
+    """A policy that does not move, and notes what it is asked for."""
+
+    def __init__(self):
+        self.asked = []
+
+    def act(self, observation, deterministic):
+        self.asked.append(deterministic)
+        return np.zeros(6)
+
+
 gym.register("test/Tool-v0", ToolEnv, max_episode_steps=10)

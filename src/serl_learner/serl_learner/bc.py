@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from serl_learner.config import ConfigError
+from serl_learner.config import ConfigError, expect
 from serl_learner.policy import Policy
+from serl_learner.rlpd import NonFiniteLoss
 from serl_learner.transition import ObservationSpec, Transition
 
 
@@ -22,6 +23,15 @@ class BCConfig:
     learning_rate: float = 3e-4
     hidden: tuple[int, ...] = (256, 256)
     std_range: tuple[float, float] = (1e-5, 5.0)
+
+    def __post_init__(self) -> None:
+        expect(self.steps >= 1, "steps", "at least 1", self.steps)
+        expect(self.batch_size >= 1, "batch_size", "at least 1", self.batch_size)
+        expect(self.learning_rate > 0, "learning_rate", "above 0", self.learning_rate)
+        hidden_ok = self.hidden and min(self.hidden) >= 1
+        expect(hidden_ok, "hidden", "sizes of at least one layer", self.hidden)
+        low, high = self.std_range
+        expect(0 < low < high, "std_range", "0 < low < high", self.std_range)
 
 
 def bc_loss(policy: Policy, state: Tensor, action: Tensor) -> Tensor:
@@ -57,9 +67,12 @@ def train_bc(
     policy.normalizer.fit(states)
     optimizer = torch.optim.Adam(policy.actor.parameters(), lr=config.learning_rate, fused=True)
     generator = torch.Generator().manual_seed(seed)
-    for _ in range(config.steps):
+    for step in range(config.steps):
         index = torch.randint(len(states), (config.batch_size,), generator=generator)
+        loss = bc_loss(policy, states[index], actions[index])
+        if not math.isfinite(loss.item()):
+            raise NonFiniteLoss(f"cloning loss is {loss.item()} at step {step}, not applied")
         optimizer.zero_grad()
-        bc_loss(policy, states[index], actions[index]).backward()
+        loss.backward()
         optimizer.step()
     return policy

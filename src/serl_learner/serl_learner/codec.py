@@ -159,6 +159,7 @@ def decode_transition(message: msg.Transition) -> Transition:
         intervened=message.intervened,
         grasp_penalty=message.grasp_penalty,
         policy_version=message.policy_version,
+        stamp_ns=to_nanoseconds(message.observation.stamp),
         final_observation=final_observation,
     )
 

@@ -18,6 +18,12 @@ class ConfigError(ValueError):
     """Bad configuration or input, told in one line: where, what was expected, what was found."""
 
 
+def expect(condition: object, key: str, expected: str, got: object) -> None:
+    """A range check of one field of a configuration."""
+    if not condition:
+        raise ConfigError(f"{key}: expected {expected}, got {got}")
+
+
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
     """One run of a task. `serl train` writes this section."""

@@ -135,7 +135,8 @@ class LearnerNode(Node):
             backfilled=self._inbox.backfilled,
             missing=self._inbox.missing,
         )
-        message.message = status.message or self._inbox.complaint or self._refusal
+        reasons = (status.message, self._inbox.complaint, self._refusal)
+        message.message = "; ".join(reason for reason in reasons if reason)
         self._statuses.publish(message)
 
 

@@ -36,6 +36,7 @@ from serl_learner.config import ConfigError
 METADATA = "serl"
 CHANNEL_ID = SCHEMA_ID = 1
 RECORD_HEADER = struct.Struct("<BQ")  # opcode, length of what follows
+DATA_END_LENGTH = 4  # bytes: a checksum
 MESSAGE_HEADER = struct.Struct("<HIQQ")  # channel, sequence, log time, publish time; then the data
 
 
@@ -93,16 +94,41 @@ def _records(file: BinaryIO, start: int) -> Iterator[tuple[int, int, int]]:
         position += length
 
 
-def scan(file: BinaryIO, start: int) -> tuple[list[Entry], bool]:
-    """The whole messages from `start` on, and whether the file was closed properly after them."""
-    entries = []
+def scan(file: BinaryIO, start: int, path: Path) -> tuple[list[Entry], bool]:
+    """The whole messages from `start` on, and whether the file was closed after them.
+
+    A file that was not closed may end within a record. Raises ConfigError at any other one that
+    cannot be read: what follows it would be lost without a word.
+    """
+    complete = _ends_with_magic(file)  # asked first: the file may be growing
+    entries, end = [], start
     for opcode, offset, length in _records(file, start):
+        if opcode == Opcode.DATA_END and length == DATA_END_LENGTH:
+            return entries, True
         if opcode != Opcode.MESSAGE or length < MESSAGE_HEADER.size:
-            return entries, opcode == Opcode.DATA_END
+            break
         _, sequence, log_time, _ = MESSAGE_HEADER.unpack(file.read(MESSAGE_HEADER.size))
         header = MESSAGE_HEADER.size
         entries.append(Entry(sequence, log_time, offset + header, length - header))
-    return entries, False
+        end = offset + length
+    else:
+        if not complete and _may_be_torn(file, end):
+            return entries, False
+    raise ConfigError(f"{path}: damaged at byte {end}")
+
+
+def _ends_with_magic(file: BinaryIO) -> bool:
+    file.seek(-len(MCAP0_MAGIC), os.SEEK_END)
+    return file.read() == MCAP0_MAGIC
+
+
+def _may_be_torn(file: BinaryIO, position: int) -> bool:
+    """Whether what begins at `position`, up to the end of the file, may be part of one record."""
+    file.seek(position)
+    header = file.read(RECORD_HEADER.size)
+    if len(header) < RECORD_HEADER.size:
+        return True
+    return RECORD_HEADER.unpack(header)[0] in (Opcode.MESSAGE, Opcode.DATA_END)
 
 
 def message_record(sequence: int, log_time: int, data: bytes) -> bytes:

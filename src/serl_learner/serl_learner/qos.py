@@ -18,25 +18,17 @@ POLICY = QoSProfile(
     depth=1,
 )
 
-# Learner status and episode summaries, for dashboards.
+# Learner status and episode summaries: a dashboard that starts late gets what it missed.
 STATUS = QoSProfile(
     reliability=ReliabilityPolicy.RELIABLE,
-    durability=DurabilityPolicy.VOLATILE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
     history=HistoryPolicy.KEEP_LAST,
-    depth=10,
+    depth=100,
 )
 
-# A target or a gripper opening: the newest replaces the one before.
+# A target or a question: the newest replaces the one before.
 COMMAND = QoSProfile(
     reliability=ReliabilityPolicy.RELIABLE,
-    durability=DurabilityPolicy.VOLATILE,
-    history=HistoryPolicy.KEEP_LAST,
-    depth=1,
-)
-
-# Controller state, joint states and images: late is worse than lost.
-SENSORS = QoSProfile(
-    reliability=ReliabilityPolicy.BEST_EFFORT,
     durability=DurabilityPolicy.VOLATILE,
     history=HistoryPolicy.KEEP_LAST,
     depth=1,

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from serl_learner.config import ConfigError
+from serl_learner.config import ConfigError, expect
 from serl_learner.networks import CriticEnsemble
 from serl_learner.policy import Policy
 from serl_learner.replay import Batch
@@ -37,27 +37,30 @@ class RLPDConfig:
     return_range: tuple[float, float] | None = None  # bounds of the return, where known
 
     def __post_init__(self) -> None:
-        _expect(0 <= self.discount <= 1, "discount", "0 to 1", self.discount)
+        expect(0 <= self.discount <= 1, "discount", "0 to 1", self.discount)
         rate = self.target_update_rate
-        _expect(0 < rate <= 1, "target_update_rate", "above 0, at most 1", rate)
-        _expect(self.ensemble >= 1, "ensemble", "at least 1", self.ensemble)
-        _expect(1 <= self.subset <= self.ensemble, "subset", "1 to ensemble", self.subset)
+        expect(0 < rate <= 1, "target_update_rate", "above 0, at most 1", rate)
+        expect(self.ensemble >= 1, "ensemble", "at least 1", self.ensemble)
+        expect(1 <= self.subset <= self.ensemble, "subset", "1 to ensemble", self.subset)
         hidden_ok = self.hidden and min(self.hidden) >= 1
-        _expect(hidden_ok, "hidden", "sizes of at least one layer", self.hidden)
+        expect(hidden_ok, "hidden", "sizes of at least one layer", self.hidden)
         low, high = self.std_range
-        _expect(0 < low < high, "std_range", "0 < low < high", self.std_range)
-        _expect(self.learning_rate > 0, "learning_rate", "above 0", self.learning_rate)
+        expect(0 < low < high, "std_range", "0 < low < high", self.std_range)
+        expect(self.learning_rate > 0, "learning_rate", "above 0", self.learning_rate)
         alpha = self.initial_temperature
-        _expect(alpha > 0, "initial_temperature", "above 0", alpha)
+        expect(alpha > 0, "initial_temperature", "above 0", alpha)
         if self.return_range is not None:
             low, high = self.return_range
-            _expect(low < high, "return_range", "low < high", self.return_range)
+            expect(low < high, "return_range", "low < high", self.return_range)
             # the entropy would be part of the return, which these bounds leave out
-            _expect(not self.backup_entropy, "return_range", "no backup_entropy with it", "both")
+            expect(not self.backup_entropy, "return_range", "no backup_entropy with it", "both")
 
 
 class NonFiniteLoss(ConfigError):
-    """A loss is NaN or infinite. The networks are as before the update that met it."""
+    """A loss is NaN or infinite.
+
+    The step that it would have made is left out; earlier ones of the same round are in.
+    """
 
 
 class RLPD(nn.Module):
@@ -188,8 +191,3 @@ class RLPD(nn.Module):
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
         optimizer.step()
-
-
-def _expect(condition: object, key: str, expected: str, got: object) -> None:
-    if not condition:
-        raise ConfigError(f"{key}: expected {expected}, got {got}")

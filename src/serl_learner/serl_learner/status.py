@@ -22,7 +22,7 @@ class TrainerState(IntEnum):
 @dataclass(frozen=True)
 class TrainerStatus:
     state: TrainerState
-    message: str  # why, in one line, when something is amiss; otherwise empty
+    message: str  # in one line, what it waits for or why it stopped; otherwise empty
     env_steps: int  # transitions received, each counted once
     critic_steps: int
     actor_steps: int

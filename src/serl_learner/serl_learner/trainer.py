@@ -126,7 +126,8 @@ class Trainer:
             if governor.learned_steps - self._saved >= config.checkpoint_period:
                 self._save()
             if self._status.is_due(self._state()):
-                self._report(self._state())
+                awaited = governor.waiting_for
+                self._report(self._state(), f"waiting for {awaited}" if awaited else "")
 
     def _shapes(self, transition: Transition) -> tuple[ObservationSpec, int]:
         keys = self._config.observation_keys
@@ -220,7 +221,7 @@ class Trainer:
         silent = self._clock() - self._arrived_at >= REPORT_PERIOD_S
         return TrainerState.PACED if silent and not self._governor.due else TrainerState.TRAINING
 
-    def _report(self, state: TrainerState, message: str = "") -> None:
+    def _report(self, state: TrainerState, message: str) -> None:
         critic_steps = self._agent.critic_steps if self._agent else 0
         learned_from = self._governor.env_steps - self._config.training_starts
         self._status.report(

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from rclpy.serialization import deserialize_message, serialize_message
 
@@ -34,10 +35,8 @@ def read_transitions(path: str | Path, task: str | None = None) -> Iterator[Tran
     with file:
         start = Preamble.read(file, path)
         _check_task(path, start.task, task)
-        for entry in scan(file, start.end)[0]:
-            yield deserialize_message(
-                os.pread(file.fileno(), entry.length, entry.offset), Transition
-            )
+        for entry in scan(file, start.end, path)[0]:
+            yield _read_message(file, entry, path)
 
 
 def load_transitions(path: str | Path, task: str | None = None) -> Iterator[transition.Transition]:
@@ -88,15 +87,15 @@ class TransitionLog:
             raise ConfigError(f"{self.path}: expected no other writer, found one running") from None
         self._preamble = Preamble.read(self._file, self.path)
         _check_task(self.path, self._preamble.task, task)
-        self._entries, closed = scan(self._file, self._preamble.end)
+        self._entries, closed = scan(self._file, self._preamble.end, self.path)
         self._end = self._preamble.end
         if self._entries:
             self._end = self._entries[-1].offset + self._entries[-1].length
         torn = os.fstat(self._file.fileno()).st_size - self._end
         if torn and not closed:
             self.recovered = f"{self.path}: cut off {torn} bytes of a step that was being written"
-        self._file.truncate(self._end)
         last = self._read(self._entries[-1]) if self._entries else None
+        self._file.truncate(self._end)
         self._first = self._entries[0].sequence if last else 0
         self.next_sequence = last.sequence + 1 if last else 0
         self.next_episode = last.episode + 1 if last else 0
@@ -153,8 +152,7 @@ class TransitionLog:
         self.close()
 
     def _read(self, entry: Entry) -> Transition:
-        data = os.pread(self._file.fileno(), entry.length, entry.offset)
-        return deserialize_message(data, Transition)
+        return _read_message(self._file, entry, self.path)
 
     def _write_queued(self) -> None:
         while (message := self._queue.get()) is not None:
@@ -185,6 +183,14 @@ class TransitionLog:
         except OSError as error:
             os.ftruncate(self._file.fileno(), self._end)
             raise _disk_error(error, self.path) from None
+
+
+def _read_message(file: BinaryIO, entry: Entry, path: Path) -> Transition:
+    data = os.pread(file.fileno(), entry.length, entry.offset)
+    try:
+        return deserialize_message(data, Transition)
+    except (RuntimeError, ValueError, MemoryError):  # the first is that of the middleware
+        raise ConfigError(f"{path}: message {entry.sequence} is damaged") from None
 
 
 def _create(path: Path, content: bytes) -> None:

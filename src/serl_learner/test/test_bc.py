@@ -7,6 +7,7 @@ import torch
 from serl_learner.bc import BCConfig, bc_loss, train_bc
 from serl_learner.config import ConfigError
 from serl_learner.policy import Policy, from_bytes, to_bytes
+from serl_learner.rlpd import NonFiniteLoss
 from serl_learner.transition import ObservationSpec, Transition
 
 GAIN = np.array([[1.5, 0.0], [0.5, -1.0]], np.float32)
@@ -41,7 +42,10 @@ def test_fits_a_linear_expert():
 def test_same_seed_gives_the_same_policy():
     config = BCConfig(steps=5, batch_size=8, hidden=(8,))
     first, second = (train_bc(demonstrations(20), config, seed=3) for _ in range(2))
-    assert to_bytes(first) == to_bytes(second)
+    expected, got = first.state_dict(), second.state_dict()
+    assert expected.keys() == got.keys()
+    for name in expected:
+        assert torch.equal(expected[name], got[name]), name
 
 
 def test_loss_is_the_gaussian_negative_log_likelihood():
@@ -56,6 +60,27 @@ def test_loss_is_the_gaussian_negative_log_likelihood():
     )
     expected = -normal.log_prob(actions).sum(dim=-1).mean()
     torch.testing.assert_close(bc_loss(policy, torch.randn(2, 2), actions), expected)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"steps": 0}, "steps: expected at least 1, got 0"),
+        ({"batch_size": 0}, "batch_size: expected at least 1, got 0"),
+        ({"learning_rate": 0.0}, "learning_rate: expected above 0, got 0.0"),
+        ({"hidden": ()}, "hidden: expected sizes of at least one layer"),
+        ({"std_range": (1.0, 0.5)}, "std_range: expected 0 < low < high"),
+    ],
+)
+def test_configuration_out_of_range_is_refused(config, message):
+    with pytest.raises(ConfigError, match=f"^{message}"):
+        BCConfig(**config)
+
+
+def test_a_loss_that_is_not_finite_is_told():
+    config = BCConfig(steps=5, learning_rate=1e38, hidden=(8,))
+    with pytest.raises(NonFiniteLoss, match=r"^cloning loss is (nan|inf) at step [1-4]"):
+        train_bc(demonstrations(20), config, seed=0)
 
 
 def test_refuses_to_start_without_demonstrations():

@@ -153,6 +153,9 @@ def test_reports_each_state_and_once_a_second():
     order = [state for i, state in enumerate(states) if i == 0 or state != states[i - 1]]
     assert order == [waiting, training, paced, TrainerState.STOPPED]
     assert states.count(waiting) == 3  # 2.75 s: at 0, 1 and 2 s
+    messages = {r.state: r.message for r in harness.reports}
+    assert messages[waiting] == "waiting for 20 more transitions"
+    assert messages[training] == messages[paced] == ""
     assert states.count(paced) >= 4
     trained = [r for r in harness.reports if not math.isnan(r.critic_loss)]
     assert len(trained) >= 1 and all(math.isfinite(r.q_mean) for r in trained)

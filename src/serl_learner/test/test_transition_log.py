@@ -12,6 +12,7 @@ from mcap_ros2.decoder import DecoderFactory
 
 from serl_learner import codec
 from serl_learner.config import ConfigError
+from serl_learner.mcap_file import MESSAGE_HEADER, RECORD_HEADER
 from serl_learner.transition import Transition
 from serl_learner.transition_log import TransitionLog, load_transitions, read_transitions
 
@@ -34,9 +35,9 @@ def message(sequence, image=False, truncated=False):
             reward=float(sequence),
             terminated=False,
             truncated=truncated,
+            stamp_ns=1_500_000_000,
             final_observation=observation if truncated else None,
-        ),
-        stamp_ns=1_500_000_000,
+        )
     )
 
 
@@ -124,6 +125,52 @@ def test_cuts_off_a_torn_tail(tmp_path, cut):
         assert str(path) in log.recovered and "cut off" in log.recovered
         log.append(message(2))
     assert sequences(path) == [0, 1, 2]
+
+
+def killed(path, count):
+    """A log of so many messages as a killed process leaves it; where each of them begins."""
+    log = TransitionLog(path, TASK)
+    for sequence in range(count):
+        log.append(message(sequence))
+    log.flush()
+    log._file.close()  # no summary
+    header = RECORD_HEADER.size + MESSAGE_HEADER.size
+    return [entry.offset - header for entry in log._entries]
+
+
+def assert_damaged(path, content, what):
+    path.write_bytes(content)
+    for read in (lambda: list(read_transitions(path, TASK)), lambda: TransitionLog(path, TASK)):
+        with pytest.raises(ConfigError) as raised:
+            read()
+        assert str(raised.value) == f"{path}: {what}"
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("header", [b"\x06", b"\0" * 9, b"\x05\x02" + b"\0" * 7])
+def test_a_damaged_record_is_not_taken_for_the_end(tmp_path, header):
+    path = tmp_path / "log.mcap"
+    begins = killed(path, 3)[1]
+    content = bytearray(path.read_bytes())
+    content[begins : begins + len(header)] = header
+    assert_damaged(path, bytes(content), f"damaged at byte {begins}")
+
+
+def test_a_length_beyond_the_end_is_damage_in_a_file_that_was_closed(tmp_path):
+    path = tmp_path / "log.mcap"
+    begins = killed(path, 3)[1]
+    TransitionLog(path, TASK).close()
+    content = bytearray(path.read_bytes())
+    content[begins + 4] = 1  # 16 MiB more
+    assert_damaged(path, bytes(content), f"damaged at byte {begins}")
+
+
+def test_a_damaged_message_is_told_by_its_number(tmp_path):
+    path = tmp_path / "log.mcap"
+    begins = killed(path, 3)[2] + RECORD_HEADER.size + MESSAGE_HEADER.size
+    content = bytearray(path.read_bytes())
+    content[begins + 4 : begins + 8] = b"\xff" * 4  # the length of the first string
+    assert_damaged(path, bytes(content), "message 2 is damaged")
 
 
 KILLED = """
