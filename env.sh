@@ -11,6 +11,5 @@ if [ -z "${ROS_DISTRO:-}" ]; then
 fi
 # Robot descriptions, and Pinocchio where ROS does not bring it.
 CMAKE_PREFIX_PATH="$CMAKE_PREFIX_PATH:$(echo "$_serl_root"/.venv/lib/python3*/site-packages/cmeel.prefix)"
-export MUJOCO_GL="${MUJOCO_GL:-egl}" # images without a display
 if [ -f "$_serl_root/install/local_setup.bash" ]; then . "$_serl_root/install/local_setup.bash"; fi
 unset _serl_root

@@ -82,7 +82,7 @@ def _make(config: EnvironmentConfig, render_mode: str | None) -> gym.Env:
             disable_env_checker=True,
             **arguments,
         )
-    except (ModuleNotFoundError, gym.error.DependencyNotInstalled) as error:
+    except (ModuleNotFoundError, RuntimeError, gym.error.DependencyNotInstalled) as error:
         raise ConfigError(f"environment.id: {config.id!r}: {_one_line(error)}") from None
     except gym.error.Error as error:  # unknown, malformed or deprecated id
         hint = difflib.get_close_matches(config.id.split(":")[-1], gym.registry, n=3, cutoff=0.5)

@@ -211,3 +211,12 @@ def test_a_demonstrator_that_is_not_there_is_told(name):
     config = EnvironmentConfig(TOOL, demonstrator=name)
     with pytest.raises(ConfigError, match=r"environment\.demonstrator"):
         make_environment(config, demonstrator_seed=0)
+
+
+def test_an_environment_that_cannot_start_says_why_in_one_line(monkeypatch):
+    def fail(self):
+        raise RuntimeError("cannot render:\nexpected EGL")
+
+    monkeypatch.setattr(tool_env.ToolEnv, "__init__", fail)
+    with pytest.raises(ConfigError, match=r"'tool_env:test/Tool-v0': cannot render: expected EGL"):
+        make_environment(EnvironmentConfig(TOOL))

@@ -141,7 +141,7 @@ def rendering() -> Check:
     try:
         frame_ms = float(_probe([sys.executable, "-c", RENDER], {"MUJOCO_GL": backend}))
     except ProbeError as error:
-        advice = "apt-get install libegl1 libopengl0 libgl1-mesa-dri; export MUJOCO_GL=egl"
+        advice = "apt-get install libegl1 libopengl0 libgl1-mesa-dri; set MUJOCO_GL=egl"
         return Check("rendering", "fail", f"{backend}: {error}", advice)
     found = f"{backend}, {frame_ms:.1f} ms for 128x128"
     if frame_ms > SLOW_FRAME_MS:
