@@ -233,6 +233,8 @@ MISTAKES = {
     ),
     "unknown override": (["pcb_insertion", "--set", "learner.batch=1"], "learner.batch: unknown"),
     "unknown argument": (["pcb_insertion", "--set", "environment.arguments.speed=1"], "speed"),
+    "resume with a seed": (["--resume", "--run-dir", "nowhere", "--seed", "0"], "no seed"),
+    "resume in real time": (["--resume", "--run-dir", "nowhere", "--real-time"], "no real_time"),
     "nothing to resume": (["--resume", "--run-dir", "nowhere"], "not a run folder"),
 }
 

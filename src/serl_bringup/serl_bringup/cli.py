@@ -140,8 +140,9 @@ def _train(arguments) -> int:
 
 def _refuse_with_resume(arguments) -> None:
     """A run that goes on keeps what it was started with."""
-    for name in ("task", "env", "observations", "algorithm", "demos", "seed"):
-        if getattr(arguments, name):
+    for name in ("task", "env", "observations", "algorithm", "demos", "seed", "real_time"):
+        value = getattr(arguments, name)
+        if value is not None and value is not False and value != "":
             raise ConfigError(f"--resume: expected no {name}, which the run has already")
 
 
