@@ -1,137 +1,233 @@
 // Copyright 2026 SERL ROS 2 maintainers. SPDX-License-Identifier: Apache-2.0
-// Times one tick of the controller, counts its heap allocations, and prints one JSON object:
-//   benchmark_controller URDF TOOL_FRAME JOINT...
-#include <Eigen/Dense>
+// Times each tick of our controller and of SERL's along one motion, model included, counts what a
+// real-time thread must not do, and prints one JSON object:
+//   benchmark_controller URDF TOOL_FRAME TICKS JOINT...
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "franka_impedance_controller/impedance_controller.hpp"
-#include "heap_counter.hpp"
+#include "realtime_trap.hpp"
+#include "serl_controller.hpp"
 
 using namespace franka_impedance_controller;  // NOLINT(build/namespaces)
 
 namespace
 {
 
-constexpr int kTicks = 100000;
-constexpr int kWarmUp = 1000;
 constexpr double kDt = 0.001;
+constexpr int kActionPeriod = 100;  ///< ticks: targets at 10 Hz
+constexpr int kBlock = 1000;        ///< ticks of one law before it is the other's turn
+constexpr int kWarmUp = 10000;      ///< ticks that are not counted
 
-/// The law as Cartesian impedance controllers usually write it: dynamic matrices and a damped
-/// pseudo-inverse by SVD in every tick. The model is the same, so the ratio is about the law alone.
-class UsualController
+constexpr double kFirstEdge = 0.1;  ///< us
+constexpr int kBinsPerDecade = 25;
+constexpr int kBins = 6 * kBinsPerDecade;
+
+/// All joints swing about the middle of their ranges, each at a frequency of its own.
+class Trajectory
 {
 public:
-  explicit UsualController(const ModelDescription & description) : model_(description) {}
-
-  Eigen::VectorXd update(const JointVector & q, const JointVector & dq, const Pose & target)
+  explicit Trajectory(const ModelDescription & description)
+  : model_(description),
+    middle_(0.5 * (model_.lower_limits() + model_.upper_limits())),
+    frequency_(JointVector::LinSpaced(model_.joints(), 0.7, 2.0))
   {
-    model_.update(q, dq);
-    const Eigen::MatrixXd jacobian = model_.jacobian();
-    const Eigen::VectorXd error = pose_error(model_.pose(), target);
-    const Eigen::VectorXd clipped = clip_error(error, gains_);
-    const Eigen::VectorXd wrench =
-      gains_.stiffness.asDiagonal() * clipped - gains_.damping.asDiagonal() * (jacobian * dq);
-    const Eigen::MatrixXd identity = Eigen::MatrixXd::Identity(q.size(), q.size());
-    const Eigen::MatrixXd nullspace =
-      identity - jacobian.transpose() * pseudo_inverse(jacobian.transpose());
-    const Eigen::VectorXd posture = -gains_.nullspace_damping * dq;
-    return jacobian.transpose() * wrench + nullspace * posture + model_.coriolis();
+  }
+
+  JointVector q(int tick) const
+  {
+    return middle_.array() + kAmplitude * (kDt * tick * frequency_).array().sin();
+  }
+  JointVector dq(int tick) const
+  {
+    return kAmplitude * frequency_.array() * (kDt * tick * frequency_).array().cos();
+  }
+  Pose pose(int tick)
+  {
+    model_.update(q(tick), dq(tick));
+    return model_.pose();
   }
 
 private:
-  static Eigen::MatrixXd pseudo_inverse(const Eigen::MatrixXd & matrix)
-  {
-    const Eigen::JacobiSVD<Eigen::MatrixXd> svd(matrix, Eigen::ComputeThinU | Eigen::ComputeThinV);
-    const Eigen::VectorXd inverted =
-      svd.singularValues().array() / (svd.singularValues().array().square() + 0.04);
-    return svd.matrixV() * inverted.asDiagonal() * svd.matrixU().transpose();
-  }
+  static constexpr double kAmplitude = 0.3;  ///< rad
 
   RobotModel model_;
-  Gains gains_;
+  JointVector middle_;
+  JointVector frequency_;  ///< rad/s
 };
 
-struct Timing
+/// A law on that motion: the time of each tick (us), and its forbidden calls.
+template <typename Law>
+class Course
 {
-  double median_us;
-  double p999_us;
-};
-
-template <typename Tick>
-Timing time_ticks(Tick tick)
-{
-  using Clock = std::chrono::steady_clock;
-  std::vector<double> microseconds;
-  microseconds.reserve(kTicks);
-  for (int index = -kWarmUp; index < kTicks; ++index)
+public:
+  Course(Law law, Trajectory & trajectory, int ticks)
+  : law_(std::move(law)), trajectory_(trajectory)
   {
-    const auto begin = Clock::now();
-    tick(index);
-    const std::chrono::duration<double, std::micro> elapsed = Clock::now() - begin;
-    if (index >= 0)
-    {
-      microseconds.push_back(elapsed.count());
-    }
+    microseconds.reserve(static_cast<std::size_t>(std::max(ticks, kWarmUp)));
+    law_.activate(trajectory_.q(0), trajectory_.dq(0));
   }
-  std::sort(microseconds.begin(), microseconds.end());
-  return {microseconds[kTicks / 2], microseconds[kTicks - 1 - kTicks / 1000]};
+
+  void run(int first, int last)
+  {
+    realtime_trap::arm();
+    for (int tick = first; tick < last; ++tick)
+    {
+      microseconds.push_back(time(tick));
+    }
+    const realtime_trap::Calls block = realtime_trap::disarm();
+    calls.allocations += block.allocations;
+    calls.frees += block.frees;
+    calls.locks += block.locks;
+  }
+
+  void forget()
+  {
+    microseconds.clear();
+    calls = {};
+  }
+
+  std::vector<double> microseconds;
+  realtime_trap::Calls calls;
+
+private:
+  /// What a control loop does with the law in a tick.
+  double time(int tick)
+  {
+    const bool has_target = tick % kActionPeriod == 0;
+    const Pose target = has_target ? trajectory_.pose(tick + kActionPeriod) : Pose{};
+    const JointVector q = trajectory_.q(tick);
+    const JointVector dq = trajectory_.dq(tick);
+    const auto begin = std::chrono::steady_clock::now();
+    if (has_target)
+    {
+      law_.set_target(target);
+    }
+    law_.update(q, dq);
+    const std::chrono::duration<double, std::micro> elapsed =
+      std::chrono::steady_clock::now() - begin;
+    return elapsed.count();
+  }
+
+  Law law_;
+  Trajectory & trajectory_;
+};
+
+double percentile(const std::vector<double> & sorted, double share)
+{
+  return sorted[static_cast<std::size_t>(share * static_cast<double>(sorted.size() - 1))];
 }
 
-void benchmark(const ModelDescription & description)
+/// Counts in bins of equal ratio; what is outside falls into the first or the last.
+std::vector<int> histogram(const std::vector<double> & microseconds)
 {
-  ImpedanceController controller(description, Gains{}, kDt);
-  UsualController usual(description);
-  const Eigen::Index joints = controller.model().joints();
-  const JointVector middle =
-    0.5 * (controller.model().lower_limits() + controller.model().upper_limits());
-  const JointVector q = middle + 0.1 * JointVector::LinSpaced(joints, 1.0, 2.0);
-  const JointVector dq = JointVector::LinSpaced(joints, -0.2, 0.2);
-  controller.activate(q, dq);
-  const Pose start = controller.state().pose;
-  const auto target = [&](int tick) {
-    Pose moved = start;
-    moved.position.x() += 0.02 * std::sin(1e-3 * tick);
-    return moved;
-  };
-
-  volatile double sink = 0.0;  // keeps the compiler from dropping the work
-  const Timing ours = time_ticks([&](int tick) {
-    controller.set_target(target(tick));
-    sink = controller.update(q, dq)[0];
-  });
-  const Timing theirs = time_ticks([&](int tick) { sink = usual.update(q, dq, target(tick))[0]; });
-
-  heap_counter::start();
-  for (int tick = 0; tick < kTicks; ++tick)
+  std::vector<int> counts(kBins);
+  for (const double value : microseconds)
   {
-    controller.update(q, dq);
+    const int bin = static_cast<int>(kBinsPerDecade * std::log10(value / kFirstEdge));
+    ++counts[static_cast<std::size_t>(std::clamp(bin, 0, kBins - 1))];
   }
-  const unsigned long allocations = heap_counter::stop();
+  return counts;
+}
 
-  std::printf(
-    "{\"ticks\": %d, \"median_us\": %.3f, \"p999_us\": %.3f, \"allocations\": %lu, "
-    "\"usual_median_us\": %.3f, \"usual_p999_us\": %.3f, \"ratio_to_usual\": %.3f}\n",
-    kTicks, ours.median_us, ours.p999_us, allocations, theirs.median_us, theirs.p999_us,
-    theirs.median_us / ours.median_us);
+void print_histogram(const char * name, const std::vector<double> & microseconds)
+{
+  std::printf(", \"%s\": [", name);
+  const char * separator = "";
+  for (const int count : histogram(microseconds))
+  {
+    std::printf("%s%d", separator, count);
+    separator = ", ";
+  }
+  std::printf("]");
+}
+
+void print(Course<ImpedanceController> & ours, Course<SerlController> & usual)
+{
+  auto & us = ours.microseconds;
+  auto & usual_us = usual.microseconds;
+  std::sort(us.begin(), us.end());
+  std::sort(usual_us.begin(), usual_us.end());
+  const double median = percentile(us, 0.5);
+  const double usual_median = percentile(usual_us, 0.5);
+  std::printf("{\"ticks\": %zu", us.size());
+  std::printf(", \"median_us\": %.3f, \"p99_us\": %.3f", median, percentile(us, 0.99));
+  std::printf(", \"p999_us\": %.3f, \"max_us\": %.3f", percentile(us, 0.999), us.back());
+  std::printf(", \"allocations\": %lu, \"frees\": %lu", ours.calls.allocations, ours.calls.frees);
+  std::printf(", \"mutex_locks\": %lu", ours.calls.locks);
+  std::printf(", \"usual_median_us\": %.3f", usual_median);
+  std::printf(", \"usual_p999_us\": %.3f", percentile(usual_us, 0.999));
+  std::printf(", \"usual_allocations\": %lu", usual.calls.allocations);
+  std::printf(", \"ratio_to_usual\": %.3f", usual_median / median);
+  std::printf(", \"histogram\": {\"first_edge_us\": %g", kFirstEdge);
+  std::printf(", \"bins_per_decade\": %d", kBinsPerDecade);
+  print_histogram("ours", us);
+  print_histogram("usual", usual_us);
+  std::printf("}}\n");
+}
+
+void benchmark(const ModelDescription & description, int ticks)
+{
+  Trajectory trajectory(description);
+  Course<ImpedanceController> ours({description, Gains{}, kDt}, trajectory, ticks);
+  Course<SerlController> usual({description, Gains{}, kDt}, trajectory, ticks);
+  ours.run(-kWarmUp, 0);
+  usual.run(-kWarmUp, 0);
+  ours.forget();
+  usual.forget();
+
+  // In turn, so that what else the machine does meets both alike.
+  for (int first = 0; first < ticks; first += kBlock)
+  {
+    const int last = std::min(first + kBlock, ticks);
+    ours.run(first, last);
+    usual.run(first, last);
+  }
+  print(ours, usual);
+}
+
+int parse_ticks(const char * text)
+{
+  const int ticks = std::atoi(text);
+  if (ticks < 1)
+  {
+    throw std::invalid_argument(std::string("TICKS: expected a number > 0, got ") + text);
+  }
+  return ticks;
+}
+
+std::string read_file(const char * path)
+{
+  std::ifstream file(path);
+  if (!file)
+  {
+    throw std::invalid_argument(std::string("URDF: no such file: ") + path);
+  }
+  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 }  // namespace
 
 int main(int argc, char ** argv)
 {
-  if (argc < 4)
+  if (argc < 5)
   {
-    std::fprintf(stderr, "usage: benchmark_controller URDF TOOL_FRAME JOINT...\n");
+    std::fprintf(stderr, "usage: benchmark_controller URDF TOOL_FRAME TICKS JOINT...\n");
     return 2;
   }
   try
   {
-    benchmark({argv[1], {argv + 3, argv + argc}, argv[2]});
+    benchmark({read_file(argv[1]), {argv + 4, argv + argc}, argv[2]}, parse_ticks(argv[3]));
   } catch (const std::exception & error)
   {
     std::fprintf(stderr, "%s\n", error.what());

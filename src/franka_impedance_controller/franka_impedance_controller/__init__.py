@@ -7,17 +7,19 @@ SI units, radians, base frame, quaternions x-y-z-w. Rotation errors are rotation
 from ._core import (
     ControllerState,
     Gains,
+    Guards,
     ImpedanceController,
     Reason,
     RobotModel,
-    benchmark_update,
+    SerlController,
 )
 
 __all__ = [
     "ControllerState",
     "Gains",
+    "Guards",
     "ImpedanceController",
     "Reason",
     "RobotModel",
-    "benchmark_update",
+    "SerlController",
 ]

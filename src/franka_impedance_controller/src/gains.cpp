@@ -1,65 +1,33 @@
 // Copyright 2026 SERL ROS 2 maintainers. SPDX-License-Identifier: Apache-2.0
 #include "franka_impedance_controller/gains.hpp"
 
-#include <cmath>
-#include <stdexcept>
-#include <string>
+#include "validation.hpp"
 
 namespace franka_impedance_controller
 {
 namespace
 {
 
-// Text is made only for a bad value, so that checking good ones does not allocate.
-[[noreturn]] void fail(const std::string & name, const char * expected, double got)
+template <typename T>
+void approach(T & value, const T & goal, double share)
 {
-  throw std::invalid_argument(name + ": expected " + expected + ", got " + std::to_string(got));
-}
-
-bool not_negative(double value) { return std::isfinite(value) && value >= 0.0; }
-bool positive(double value) { return std::isfinite(value) && value > 0.0; }
-
-void require_not_negative(const char * name, double value)
-{
-  if (!not_negative(value))
-  {
-    fail(name, "a finite number >= 0", value);
-  }
-}
-
-void require_positive(const char * name, double value)
-{
-  if (!positive(value))
-  {
-    fail(name, "a finite number > 0", value);
-  }
-}
-
-void require_not_negative(const char * name, const Vector6 & values)
-{
-  for (Eigen::Index axis = 0; axis < values.size(); ++axis)
-  {
-    if (!not_negative(values[axis]))
-    {
-      fail(name + ("[" + std::to_string(axis) + "]"), "a finite number >= 0", values[axis]);
-    }
-  }
+  value += share * (goal - value);
 }
 
 }  // namespace
 
 void validate(const Gains & gains)
 {
-  require_not_negative("stiffness", gains.stiffness);
-  require_not_negative("damping", gains.damping);
-  require_not_negative("integral", gains.integral);
-  require_not_negative("clip_positive", gains.clip_positive);
-  require_not_negative("clip_negative", gains.clip_negative);
-  require_not_negative("filter_time_constant", gains.filter_time_constant);
+  require_gain("stiffness", gains.stiffness);
+  require_gain("damping", gains.damping);
+  require_gain("integral", gains.integral);
+  require_gain("clip_positive", gains.clip_positive);
+  require_gain("clip_negative", gains.clip_negative);
+  require_gain("target_period", gains.target_period);
   require_positive("max_linear_velocity", gains.max_linear_velocity);
   require_positive("max_angular_velocity", gains.max_angular_velocity);
-  require_not_negative("nullspace_stiffness", gains.nullspace_stiffness);
-  require_not_negative("nullspace_damping", gains.nullspace_damping);
+  require_gain("nullspace_stiffness", gains.nullspace_stiffness);
+  require_gain("nullspace_damping", gains.nullspace_damping);
 }
 
 void validate(const Limits & limits, Eigen::Index joints)
@@ -72,7 +40,7 @@ void validate(const Limits & limits, Eigen::Index joints)
   }
   for (Eigen::Index joint = 0; joint < joints; ++joint)
   {
-    if (!positive(limits.torque[joint]))
+    if (!std::isfinite(limits.torque[joint]) || limits.torque[joint] <= 0.0)
     {
       fail(
         "torque_limits[" + std::to_string(joint) + "]", "a finite number > 0",
@@ -80,6 +48,22 @@ void validate(const Limits & limits, Eigen::Index joints)
     }
   }
   require_positive("torque_rate", limits.torque_rate);
+}
+
+Gains blend(const Gains & from, const Gains & to, double share)
+{
+  Gains gains = from;
+  approach(gains.stiffness, to.stiffness, share);
+  approach(gains.damping, to.damping, share);
+  approach(gains.integral, to.integral, share);
+  approach(gains.clip_positive, to.clip_positive, share);
+  approach(gains.clip_negative, to.clip_negative, share);
+  approach(gains.target_period, to.target_period, share);
+  approach(gains.max_linear_velocity, to.max_linear_velocity, share);
+  approach(gains.max_angular_velocity, to.max_angular_velocity, share);
+  approach(gains.nullspace_stiffness, to.nullspace_stiffness, share);
+  approach(gains.nullspace_damping, to.nullspace_damping, share);
+  return gains;
 }
 
 }  // namespace franka_impedance_controller

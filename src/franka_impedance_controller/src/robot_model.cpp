@@ -3,7 +3,6 @@
 
 // Pinocchio compiles slowly: this is the only file that includes it.
 #include <algorithm>
-#include <filesystem>
 #include <pinocchio/algorithm/frames.hpp>
 #include <pinocchio/algorithm/jacobian.hpp>
 #include <pinocchio/algorithm/joint-configuration.hpp>
@@ -19,19 +18,15 @@ namespace
 
 [[noreturn]] void fail(const std::string & message) { throw std::invalid_argument(message); }
 
-pinocchio::Model load_urdf(const std::string & path)
+pinocchio::Model parse_urdf(const std::string & urdf)
 {
-  if (!std::filesystem::is_regular_file(path))
-  {
-    fail("urdf_path: no such file: " + path);
-  }
   pinocchio::Model model;
   try
   {
-    pinocchio::urdf::buildModel(path, model);
+    pinocchio::urdf::buildModelFromXML(urdf, model);
   } catch (const std::exception & error)
   {
-    fail("urdf_path: " + path + " is not a valid URDF: " + error.what());
+    fail(std::string("urdf: not a valid URDF: ") + error.what());
   }
   return model;
 }
@@ -51,7 +46,7 @@ pinocchio::Model lock_other_joints(
   {
     if (!full.existJointName(name))
     {
-      fail("joint_names: no joint '" + name + "' in " + description.urdf_path);
+      fail("joint_names: no joint '" + name + "' in the URDF");
     }
     const auto & joint = full.joints[full.getJointId(name)];
     if (joint.nq() != 1 || joint.nv() != 1)
@@ -70,7 +65,7 @@ pinocchio::Model lock_other_joints(
   auto model = pinocchio::buildReducedModel(full, locked, pinocchio::neutral(full));
   if (!std::equal(names.begin(), names.end(), model.names.begin() + 1, model.names.end()))
   {
-    fail("joint_names: expected each joint once, from base to tool as in " + description.urdf_path);
+    fail("joint_names: expected each joint once, from base to tool");
   }
   return model;
 }
@@ -79,7 +74,7 @@ pinocchio::FrameIndex add_tool_frame(pinocchio::Model & model, const ModelDescri
 {
   if (!model.existFrame(description.tool_frame))
   {
-    fail("tool_frame: no frame '" + description.tool_frame + "' in " + description.urdf_path);
+    fail("tool_frame: no frame '" + description.tool_frame + "' in the URDF");
   }
   const auto & offset = description.tool_offset;
   if (!offset.position.allFinite() || !(std::abs(offset.orientation.norm() - 1.0) < 1e-3))
@@ -100,7 +95,7 @@ pinocchio::FrameIndex add_tool_frame(pinocchio::Model & model, const ModelDescri
 struct RobotModel::Implementation
 {
   explicit Implementation(const ModelDescription & description)
-  : model(lock_other_joints(load_urdf(description.urdf_path), description)),
+  : model(lock_other_joints(parse_urdf(description.urdf), description)),
     tool(add_tool_frame(model, description)),
     weightless(model),
     data(model),

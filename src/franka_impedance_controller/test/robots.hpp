@@ -1,6 +1,8 @@
 // Copyright 2026 SERL ROS 2 maintainers. SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -15,21 +17,30 @@ inline std::vector<std::string> panda_joints()
           "panda_joint5", "panda_joint6", "panda_joint7"};
 }
 
+inline std::string read_file(const std::string & path)
+{
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
 inline ModelDescription panda(const std::string & tool_frame = "panda_link8")
 {
-  return {PANDA_URDF, panda_joints(), tool_frame};
+  return {read_file(PANDA_URDF), panda_joints(), tool_frame};
 }
 
 inline ModelDescription ur5()
 {
   return {
-    UR5_URDF,
+    read_file(UR5_URDF),
     {"shoulder_pan_joint", "shoulder_lift_joint", "elbow_joint", "wrist_1_joint", "wrist_2_joint",
      "wrist_3_joint"},
     "tool0"};
 }
 
-inline ModelDescription two_link() { return {TWO_LINK_URDF, {"shoulder", "elbow"}, "tip"}; }
+inline ModelDescription two_link()
+{
+  return {read_file(TWO_LINK_URDF), {"shoulder", "elbow"}, "tip"};
+}
 
 /// A posture of the Panda over a table (rad), and a velocity in which every joint moves (rad/s).
 inline JointVector panda_q()

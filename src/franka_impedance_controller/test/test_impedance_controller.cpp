@@ -1,6 +1,7 @@
 // Copyright 2026 SERL ROS 2 maintainers. SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <limits>
 #include <stdexcept>
 
@@ -17,6 +18,20 @@ constexpr double kDt = 0.001;
 ImpedanceController panda_controller(double torque_rate = 1000.0)
 {
   return {panda(), Gains{}, kDt, Limits{{}, torque_rate}};
+}
+
+/// Sends the target at 10 Hz, as an actor does, while the arm is held where it is.
+void pull(
+  ImpedanceController & controller, const Pose & target, const JointVector & q, int ticks = 500)
+{
+  for (int tick = 0; tick < ticks; ++tick)
+  {
+    if (tick % 100 == 0)
+    {
+      controller.set_target(target);
+    }
+    controller.update(q, JointVector::Zero(q.size()));
+  }
 }
 
 Pose shifted(const Pose & pose, double x, double turn_about_z)
@@ -37,8 +52,8 @@ TEST(ImpedanceController, GivesTheTorquesOfTheLaw)
   controller.update(q, panda_dq());
   const JointVector tau = controller.update(q, panda_dq());
   const JointVector golden =
-    (JointVector(7) << -12.867532163025139, 15.135891658668212, -13.905541993844302,
-     -10.196960359260236, -2.5839850444665435, -4.1770758916043951, -7.0917698718841446)
+    (JointVector(7) << -14.663584672296819, 12.119662819439071, -15.52804854014283,
+     -12.648489043584734, -0.81882110167814937, -5.5713880795482833, -2.5628034682910932)
       .finished();
   EXPECT_TRUE(tau.isApprox(golden, 1e-9)) << tau.transpose();
 }
@@ -80,11 +95,7 @@ TEST(ImpedanceController, BoundsTheForceAndSaysWhichAxesAreClipped)
   const JointVector zero = JointVector::Zero(7);
   controller.activate(panda_q(), zero);
   const Pose start = controller.state().pose;
-  controller.set_target(shifted(start, -0.05, 0.0));
-  for (int tick = 0; tick < 500; ++tick)
-  {
-    controller.update(panda_q(), zero);
-  }
+  pull(controller, shifted(start, -0.05, 0.0), panda_q());
   const ControllerState & state = controller.state();
   EXPECT_NEAR(state.wrench[0], -2000 * 0.01, 1e-9);
   EXPECT_NEAR(state.clipped.position.x(), start.position.x() - 0.01, 1e-9);
@@ -163,14 +174,191 @@ TEST(ImpedanceController, LetsGoWhenTheMeasurementIsNotFinite)
   EXPECT_EQ(controller.state().tau, JointVector::Zero(7));
 }
 
-TEST(ImpedanceController, WarnsNearAJointLimit)
+// Only activate() ends a fault: a measurement that is good again, or a target, does not.
+TEST(ImpedanceController, StaysAtRestAfterAFault)
 {
   ImpedanceController controller = panda_controller();
+  const JointVector zero = JointVector::Zero(7);
+  controller.activate(panda_q(), zero);
+  JointVector broken = zero;
+  broken[0] = std::numeric_limits<double>::infinity();
+  controller.update(panda_q(), broken);
+  EXPECT_EQ(
+    controller.set_target(shifted(controller.state().pose, 0.01, 0.0)), Reason::kHardwareError);
+  for (int tick = 0; tick < 100; ++tick)
+  {
+    controller.update(panda_q(), zero);
+    EXPECT_EQ(controller.state().reason, Reason::kHardwareError);
+  }
+  EXPECT_EQ(controller.state().tau, zero);
+  controller.activate(panda_q(), zero);
+  controller.update(panda_q(), zero);
+  EXPECT_EQ(controller.state().reason, Reason::kHolding);
+}
+
+TEST(ImpedanceController, IsNotActivatedByABrokenMeasurement)
+{
+  ImpedanceController controller = panda_controller();
+  const JointVector zero = JointVector::Zero(7);
+  JointVector broken = panda_q();
+  broken[6] = std::numeric_limits<double>::quiet_NaN();
+  controller.activate(broken, zero);
+  EXPECT_EQ(controller.update(panda_q(), zero), zero);
+  EXPECT_EQ(controller.state().reason, Reason::kHardwareError);
+}
+
+// A tool far outside the box is not sent there by itself.
+TEST(ImpedanceController, RejectsATargetThatTheBoxMovesFarAway)
+{
+  ImpedanceController controller = panda_controller();
+  controller.activate(panda_q(), JointVector::Zero(7));
+  const Pose start = controller.state().pose;
+  Guards guards;
+  guards.workspace_upper.x() = start.position.x() - 0.2;
+  controller.set_guards(guards);
+  EXPECT_EQ(controller.set_target(shifted(start, -0.01, 0.0)), Reason::kTargetJump);
+  guards.workspace_upper.x() = start.position.x() - 0.1;
+  controller.set_guards(guards);
+  EXPECT_EQ(controller.set_target(shifted(start, -0.01, 0.0)), Reason::kWorkspaceLimit);
+}
+
+TEST(ImpedanceController, RejectsAJump)
+{
+  ImpedanceController controller(panda(), Gains{}, kDt, {}, Guards{});
+  controller.activate(panda_q(), JointVector::Zero(7));
+  const Pose start = controller.state().pose;
+  EXPECT_EQ(controller.set_target(shifted(start, 0.14, 0.0)), Reason::kOk);
+  EXPECT_EQ(controller.set_target(shifted(start, 0.16, 0.0)), Reason::kTargetJump);
+  EXPECT_EQ(controller.set_target(shifted(start, 0.0, 0.7)), Reason::kOk);
+  EXPECT_EQ(controller.set_target(shifted(start, 0.0, -0.9)), Reason::kTargetJump);
+  EXPECT_TRUE(controller.state().target.orientation.isApprox(shifted(start, 0.0, 0.7).orientation));
+  controller.update(panda_q(), JointVector::Zero(7));
+  EXPECT_EQ(controller.state().reason, Reason::kTargetJump);
+}
+
+TEST(ImpedanceController, KeepsTheTargetInTheWorkspace)
+{
+  ImpedanceController controller = panda_controller();
+  controller.activate(panda_q(), JointVector::Zero(7));
+  const Pose start = controller.state().pose;
+  Guards guards;
+  guards.workspace_upper.x() = start.position.x() + 0.01;
+  controller.set_guards(guards);
+  EXPECT_EQ(controller.set_target(shifted(start, 0.009, 0.0)), Reason::kOk);
+  EXPECT_EQ(controller.set_target(shifted(start, 0.05, 0.0)), Reason::kWorkspaceLimit);
+  EXPECT_NEAR(controller.state().target.position.x(), start.position.x() + 0.01, 1e-12);
+  controller.update(panda_q(), JointVector::Zero(7));
+  EXPECT_EQ(controller.state().reason, Reason::kWorkspaceLimit);
+}
+
+TEST(ImpedanceController, StopsWhenTheTargetIsStale)
+{
+  ImpedanceController controller = panda_controller();
+  const JointVector zero = JointVector::Zero(7);
+  controller.activate(panda_q(), zero);
+  for (int tick = 0; tick < 1000; ++tick)
+  {  // no target has come yet: nothing to be late
+    controller.update(panda_q(), zero);
+  }
+  EXPECT_EQ(controller.state().reason, Reason::kHolding);
+
+  const Pose start = controller.state().pose;
+  controller.set_target(shifted(start, 0.05, 0.0));
+  for (int tick = 0; tick < 149; ++tick)
+  {
+    controller.update(panda_q(), zero);
+  }
+  EXPECT_EQ(controller.state().reason, Reason::kOk);
+  const Vector6 wrench = controller.state().wrench;
+  controller.update(panda_q(), zero);
+  controller.update(panda_q(), zero);
+  const ControllerState & state = controller.state();
+  EXPECT_EQ(state.reason, Reason::kTargetStale);
+  // Held by the spring as it was, which now leads no further than its clip.
+  EXPECT_TRUE(state.wrench.isApprox(wrench, 1e-9));
+  EXPECT_NEAR(state.target.position.x(), start.position.x() + 0.01, 1e-9);
+  EXPECT_EQ(controller.set_target(shifted(start, 0.001, 0.0)), Reason::kOk);
+  controller.update(panda_q(), zero);
+  EXPECT_NE(controller.state().reason, Reason::kTargetStale);
+}
+
+// Even where the tool is outside the box: a stop is a stop.
+TEST(ImpedanceController, AStopDoesNotTravel)
+{
+  ImpedanceController controller = panda_controller();
+  const JointVector zero = JointVector::Zero(7);
+  controller.activate(panda_q(), zero);
+  const Pose start = controller.state().pose;
+  controller.set_target(start);
+  Guards guards;
+  guards.workspace_upper.x() = start.position.x() - 0.3;
+  controller.set_guards(guards);
+  for (int tick = 0; tick < 200; ++tick)
+  {
+    controller.update(panda_q(), zero);
+  }
+  EXPECT_EQ(controller.state().reason, Reason::kTargetStale);
+  EXPECT_TRUE(controller.state().target.position.isApprox(start.position, 1e-9));
+}
+
+// A target that is rejected is none: the timer runs on.
+TEST(ImpedanceController, RejectedTargetsDoNotKeepTheArmGoing)
+{
+  ImpedanceController controller = panda_controller();
+  const JointVector zero = JointVector::Zero(7);
+  controller.activate(panda_q(), zero);
+  const Pose start = controller.state().pose;
+  controller.set_target(shifted(start, 0.05, 0.0));
+  for (int tick = 0; tick < 200; ++tick)
+  {
+    controller.set_target(shifted(start, 0.5, 0.0));
+    controller.update(panda_q(), zero);
+  }
+  EXPECT_NEAR(controller.state().target.position.x(), start.position.x() + 0.01, 1e-9);
+}
+
+TEST(ImpedanceController, SaysThatAWrapperRefusedATarget)
+{
+  ImpedanceController controller = panda_controller();
+  controller.activate(panda_q(), JointVector::Zero(7));
+  controller.refuse_target(Reason::kSecondPublisher);
+  controller.update(panda_q(), JointVector::Zero(7));
+  EXPECT_EQ(controller.state().reason, Reason::kSecondPublisher);
+}
+
+TEST(ImpedanceController, PushesBackNearAJointLimit)
+{
+  ImpedanceController controller = panda_controller(1e9);
   JointVector q = panda_q();
-  q[3] = -3.05;  // the Panda's elbow ends at -3.0718
+  q[3] = -3.0718 + 0.05;  // where the Panda's elbow ends, and half the margin
   controller.activate(q, JointVector::Zero(7));
-  controller.update(q, JointVector::Zero(7));
+  const JointVector tau = controller.update(q, JointVector::Zero(7));
   EXPECT_EQ(controller.state().reason, Reason::kJointLimit);
+  EXPECT_NEAR(tau[3], 87.0 / 2, 1e-6);
+  EXPECT_LT(tau.norm() - tau[3], 1e-6);
+}
+
+TEST(ImpedanceController, ChangesGainsSmoothly)
+{
+  ImpedanceController controller = panda_controller(1e9);
+  const JointVector zero = JointVector::Zero(7);
+  controller.activate(panda_q(), zero);
+  pull(controller, shifted(controller.state().pose, 0.05, 0.0), panda_q());
+  Gains gains;
+  gains.stiffness[0] = 1000.0;
+  controller.set_gains(gains);
+  controller.update(panda_q(), zero);
+  EXPECT_NEAR(controller.state().wrench[0], 10.0 * (1.0 + std::exp(-0.01)), 1e-9);
+  for (int tick = 0; tick < 99; ++tick)
+  {
+    controller.update(panda_q(), zero);
+  }
+  EXPECT_NEAR(controller.state().wrench[0], 10.0 * (1.0 + std::exp(-1.0)), 1e-9);
+  for (int tick = 0; tick < 2000; ++tick)
+  {
+    controller.update(panda_q(), zero);
+  }
+  EXPECT_EQ(controller.state().wrench[0], 10.0);
 }
 
 TEST(ImpedanceController, RefusesBadGainsAndKeepsTheOldOnes)
@@ -180,6 +368,11 @@ TEST(ImpedanceController, RefusesBadGainsAndKeepsTheOldOnes)
   gains.stiffness[1] = -1.0;
   EXPECT_THROW(controller.set_gains(gains), std::invalid_argument);
   EXPECT_EQ(controller.gains().stiffness[1], 2000.0);
+  Guards guards;
+  guards.workspace_lower.z() = 1.0;
+  guards.workspace_upper.z() = 0.0;
+  EXPECT_THROW(controller.set_guards(guards), std::invalid_argument);
+  EXPECT_GT(controller.guards().workspace_upper.z(), 1.0);
   EXPECT_THROW(ImpedanceController(panda(), Gains{}, 0.0), std::invalid_argument);
 }
 
@@ -189,11 +382,7 @@ TEST(ImpedanceController, MovesASixJointArm)
   ImpedanceController controller(ur5(), Gains{}, kDt);
   const JointVector q = (JointVector(6) << 0.1, -1.2, 1.4, -1.7, -1.5, 0.3).finished();
   controller.activate(q, JointVector::Zero(6));
-  controller.set_target(shifted(controller.state().pose, 0.002, 0.0));
-  for (int tick = 0; tick < 500; ++tick)
-  {
-    controller.update(q, JointVector::Zero(6));
-  }
+  pull(controller, shifted(controller.state().pose, 0.002, 0.0), q);
   RobotModel model(ur5());
   model.update(q, JointVector::Zero(6));
   Vector6 wrench = Vector6::Zero();

@@ -210,7 +210,7 @@ TEST(Validate, NamesTheBadEntry)
     FAIL();
   } catch (const std::invalid_argument & error)
   {
-    EXPECT_STREQ(error.what(), "clip_negative[2]: expected a finite number >= 0, got -0.010000");
+    EXPECT_STREQ(error.what(), "clip_negative[2]: expected a number from 0 to 1e6, got -0.010000");
   }
   gains = Gains{};
   gains.damping[0] = std::numeric_limits<double>::quiet_NaN();

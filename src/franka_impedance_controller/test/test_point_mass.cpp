@@ -34,7 +34,10 @@ public:
 
   void tick(const Pose & target)
   {
-    reference_ = filter_target(reference_, target, gains_, kDt);
+    const Vector6 change = pose_error(target_, target);
+    time_left_ = change.isZero() ? time_left_ - kDt : gains_.target_period;
+    target_ = target;
+    reference_ = filter_target(reference_, target_, time_left_, gains_, kDt);
     wrench = impedance_wrench(
       pose_error(pose, reference_.pose), reference_.velocity, twist, Vector6::Zero(),
       wrench_bounds(twist, gains_), gains_);
@@ -67,6 +70,8 @@ private:
 
   Gains gains_;
   Reference reference_;
+  Pose target_;
+  double time_left_ = 0.0;
 };
 
 /// Mean speed along one axis (0: x, m/s; 5: about z, rad/s) from the first to the third second, with

@@ -72,24 +72,24 @@ TEST(PoseError, TurnsAboutBaseAxes)
   EXPECT_NEAR(displaced.orientation.angularDistance(target.orientation), 0.0, 1e-12);
 }
 
-TEST(FilterTarget, IsAFirstOrderLowPass)
+TEST(FilterTarget, CoversTheWayInTheTimeThatIsLeft)
 {
   Gains gains;
-  gains.filter_time_constant = 0.02;
   gains.max_linear_velocity = gains.max_angular_velocity = 1e3;
   const Pose target{Vector3(0.01, 0, -0.02), rotation(0.2, {0, 1, 0})};
   Reference reference;
-  for (int tick = 0; tick < 20; ++tick)
+  for (int tick = 0; tick < 100; ++tick)
   {
-    reference = filter_target(reference, target, gains, kDt);
+    reference = filter_target(reference, target, 0.1 - tick * kDt, gains, kDt);
+    const double share = (tick + 1) / 100.0;
+    EXPECT_NEAR(reference.pose.position.x(), 0.01 * share, 1e-12);
+    EXPECT_NEAR(reference.pose.position.z(), -0.02 * share, 1e-12);
+    EXPECT_NEAR(log_map(reference.pose.orientation).y(), 0.2 * share, 1e-12);
+    EXPECT_NEAR(reference.velocity[0], 0.1, 1e-9);
+    EXPECT_NEAR(reference.velocity[4], 2.0, 1e-9);
   }
-  const double reached = 1.0 - std::exp(-1.0);  // after one time constant
-  EXPECT_NEAR(reference.pose.position.x(), 0.01 * reached, 1e-12);
-  EXPECT_NEAR(reference.pose.position.z(), -0.02 * reached, 1e-12);
-  EXPECT_NEAR(log_map(reference.pose.orientation).y(), 0.2 * reached, 1e-12);
-  // The last step, from 1 - exp(-0.95) to 1 - exp(-1), over one tick.
-  EXPECT_NEAR(reference.velocity[0], 0.01 * (std::exp(-0.95) - std::exp(-1.0)) / kDt, 1e-9);
-  EXPECT_NEAR(reference.velocity[4], 0.2 * (std::exp(-0.95) - std::exp(-1.0)) / kDt, 1e-9);
+  reference = filter_target(reference, target, 0.0, gains, kDt);
+  EXPECT_NEAR(reference.velocity.norm(), 0.0, 1e-9);
 }
 
 TEST(FilterTarget, BoundsTheSpeedAlongAStraightLine)
@@ -98,18 +98,22 @@ TEST(FilterTarget, BoundsTheSpeedAlongAStraightLine)
   gains.max_linear_velocity = 0.25;
   gains.max_angular_velocity = 2.0;
   const Pose target{Vector3(0.6, 0.8, 0), rotation(1.0, {0, 0, 1})};
-  const Reference reference = filter_target(Reference{}, target, gains, kDt);
+  const Reference reference = filter_target(Reference{}, target, 0.1, gains, kDt);
   EXPECT_TRUE(reference.velocity.isApprox((Vector6() << 0.15, 0.2, 0, 0, 0, 2.0).finished(), 1e-9));
   EXPECT_TRUE(reference.pose.position.isApprox(Vector3(0.00015, 0.0002, 0), 1e-9));
   EXPECT_NEAR(log_map(reference.pose.orientation).z(), 0.002, 1e-12);
 }
 
-TEST(FilterTarget, WithoutTimeConstantReachesTheTargetInOneTick)
+// A time that does not run makes it an exponential low-pass: how a stop ends.
+TEST(FilterTarget, SlowsDownExponentiallyWhileTimeStandsStill)
 {
-  Gains gains;
-  gains.filter_time_constant = 0.0;
-  const Pose target{Vector3(0.0002, 0, 0), Eigen::Quaterniond::Identity()};
-  EXPECT_NEAR(filter_target(Reference{}, target, gains, kDt).pose.position.x(), 0.0002, 1e-15);
+  const Pose target{Vector3(0.001, 0, 0), Eigen::Quaterniond::Identity()};
+  Reference reference;
+  for (int tick = 0; tick < 20; ++tick)
+  {
+    reference = filter_target(reference, target, 0.02, Gains{}, kDt);
+  }
+  EXPECT_NEAR(reference.pose.position.x(), 0.001 * (1.0 - std::pow(0.95, 20)), 1e-12);
 }
 
 }  // namespace

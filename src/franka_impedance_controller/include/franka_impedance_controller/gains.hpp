@@ -23,9 +23,9 @@ struct Gains
   Vector6 clip_positive = (Vector6() << 0.01, 0.01, 0.01, 0.1, 0.1, 0.1).finished();
   Vector6 clip_negative = (Vector6() << 0.01, 0.01, 0.01, 0.1, 0.1, 0.1).finished();
 
-  double filter_time_constant = 0.02;  ///< s, low-pass from the target to the reference; 0: none
-  double max_linear_velocity = 0.25;   ///< m/s, of the reference, and of the tool while clipped
-  double max_angular_velocity = 2.0;   ///< rad/s, likewise
+  double target_period = 0.1;  ///< s between targets; the reference takes as long to a new one
+  double max_linear_velocity = 0.25;  ///< m/s, of the reference, and of the tool while clipped
+  double max_angular_velocity = 2.0;  ///< rad/s, likewise
 
   double nullspace_stiffness = 10.0;  ///< Nm/rad, toward the posture at activation
   double nullspace_damping = 6.3;     ///< Nms/rad, about 2 sqrt(stiffness)
@@ -37,6 +37,9 @@ struct Limits
   JointVector torque;           ///< Nm, one per joint (Franka: 87 for joints 1-4, 12 for 5-7)
   double torque_rate = 1000.0;  ///< Nm/s, every joint (Franka's limit)
 };
+
+/// `from`, with every entry moved toward `to` by `share` (0 to 1) of the way. Real-time safe.
+Gains blend(const Gains & from, const Gains & to, double share);
 
 /// Throws std::invalid_argument with one line that names the first bad entry.
 void validate(const Gains & gains);

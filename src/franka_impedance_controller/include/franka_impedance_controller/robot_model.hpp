@@ -13,7 +13,7 @@ namespace franka_impedance_controller
 /// Which arm and which point of it. A payload that is always held belongs into the URDF.
 struct ModelDescription
 {
-  std::string urdf_path;
+  std::string urdf;                      ///< its XML
   std::vector<std::string> joint_names;  ///< from base to tool; all other joints are locked at zero
   std::string tool_frame;                ///< a link of the URDF
   Pose tool_offset = {};  ///< tool in tool_frame, for example the tip of a connector that is held
@@ -23,7 +23,7 @@ struct ModelDescription
 class RobotModel
 {
 public:
-  /// Throws std::invalid_argument with one line: a file, joint or frame that is not there.
+  /// Throws std::invalid_argument with one line: bad XML, a joint or frame that is not there.
   explicit RobotModel(const ModelDescription & description);
   ~RobotModel();
   RobotModel(RobotModel &&) noexcept;

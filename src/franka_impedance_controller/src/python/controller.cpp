@@ -1,8 +1,4 @@
 // Copyright 2026 SERL ROS 2 maintainers. SPDX-License-Identifier: Apache-2.0
-#include <chrono>
-#include <cmath>
-#include <cstdint>
-
 #include "conversions.hpp"
 #include "franka_impedance_controller/impedance_controller.hpp"
 
@@ -32,32 +28,14 @@ void set_target(
       throw py::value_error("target: expected finite numbers, got NaN or infinity");
     case Reason::kTargetNotUnit:
       throw py::value_error("target: expected a quaternion of unit length");
+    case Reason::kTargetJump:
+      throw py::value_error("target: expected a pose near the measured one, got one too far away");
+    case Reason::kHolding:
+    case Reason::kHardwareError:
+      throw py::value_error("target: the controller is not active: call activate() first");
     default:
       return;
   }
-}
-
-/// Runs `ticks` updates at one joint state, with the target moving, and returns the time of each.
-py::array_t<std::int64_t> benchmark_update(
-  ImpedanceController & controller, const ConstVector & q_in, const ConstVector & dq_in, int ticks)
-{
-  const JointVector q = joint_vector(q_in, controller.model().joints(), "q");
-  const JointVector dq = joint_vector(dq_in, controller.model().joints(), "dq");
-  controller.activate(q, dq);
-  const Pose start = controller.state().pose;
-  py::array_t<std::int64_t> nanoseconds(ticks);
-  for (int tick = 0; tick < ticks; ++tick)
-  {
-    Pose target = start;
-    target.position.x() += 0.02 * std::sin(1e-3 * tick);
-    controller.set_target(target);
-    const auto begin = std::chrono::steady_clock::now();
-    controller.update(q, dq);
-    const auto end = std::chrono::steady_clock::now();
-    nanoseconds.mutable_at(tick) =
-      std::chrono::duration_cast<std::chrono::nanoseconds>(end - begin).count();
-  }
-  return nanoseconds;
 }
 
 }  // namespace
@@ -69,6 +47,10 @@ void bind_state(py::module_ & module)
     .value("HOLDING", Reason::kHolding)
     .value("TARGET_NOT_FINITE", Reason::kTargetNotFinite)
     .value("TARGET_NOT_UNIT", Reason::kTargetNotUnit)
+    .value("TARGET_JUMP", Reason::kTargetJump)
+    .value("TARGET_STALE", Reason::kTargetStale)
+    .value("SECOND_PUBLISHER", Reason::kSecondPublisher)
+    .value("WORKSPACE_LIMIT", Reason::kWorkspaceLimit)
     .value("JOINT_LIMIT", Reason::kJointLimit)
     .value("TORQUE_LIMIT", Reason::kTorqueLimit)
     .value("TORQUE_RATE_LIMIT", Reason::kTorqueRateLimit)
@@ -113,27 +95,29 @@ void bind_controller(py::module_ & module)
     module, "ImpedanceController", "The law, its model and its state.")
     .def(
       py::init([](
-                 const std::string & urdf_path, const std::vector<std::string> & joint_names,
+                 const std::string & urdf, const std::vector<std::string> & joint_names,
                  const std::string & tool_frame, const Gains & gains, double dt,
                  const Array & position, const Array & quaternion, const Array & torque_limits,
-                 double torque_rate_limit) {
+                 double torque_rate_limit, const Guards & guards) {
         return ImpedanceController(
-          make_description(urdf_path, joint_names, tool_frame, position, quaternion), gains, dt,
-          make_limits(torque_limits, torque_rate_limit));
+          make_description(urdf, joint_names, tool_frame, position, quaternion), gains, dt,
+          make_limits(torque_limits, torque_rate_limit), guards);
       }),
-      "urdf_path"_a, "joint_names"_a, "tool_frame"_a, "gains"_a = Gains{}, "dt"_a = 0.001,
+      "urdf"_a, "joint_names"_a, "tool_frame"_a, "gains"_a = Gains{}, "dt"_a = 0.001,
       "tool_offset_position"_a = array({0, 0, 0}), "tool_offset_quaternion"_a = array({0, 0, 0, 1}),
-      "torque_limits"_a = array({}), "torque_rate_limit"_a = 1000.0)
+      "torque_limits"_a = array({}), "torque_rate_limit"_a = 1000.0, "guards"_a = Guards{})
     .def("activate", activate, "q"_a, "dq"_a, "Holds the measured pose and posture.")
     .def(
       "set_target", &set_target, "position"_a, "quaternion_xyzw"_a,
-      "ValueError, and the old target, where a value is not finite or the quaternion not unit.")
-    .def("set_gains", &ImpedanceController::set_gains, "gains"_a)
+      "ValueError, and the old target, for one that is not finite, not of unit length or too far.")
+    .def("set_gains", &ImpedanceController::set_gains, "gains"_a, "Takes effect within 0.3 s.")
+    .def("set_guards", &ImpedanceController::set_guards, "guards"_a)
     .def("update", update, "q"_a, "dq"_a, "One tick: (n,) joint torques in Nm, without gravity.")
     .def("update", update_into, "q"_a, "dq"_a, "out"_a, "The same, into a float64 array.")
     .def_property_readonly(
       "state", [](const ImpedanceController & self) { return self.state(); }, "Copy of the tick.")
     .def_property_readonly("gains", [](const ImpedanceController & self) { return self.gains(); })
+    .def_property_readonly("guards", [](const ImpedanceController & self) { return self.guards(); })
     .def_property_readonly("dt", &ImpedanceController::dt, "s")
     .def_property_readonly(
       "torque_limits", [](const ImpedanceController & self) { return self.limits().torque; });
@@ -145,10 +129,9 @@ PYBIND11_MODULE(_core, module)
 {
   using namespace franka_impedance_controller::python;  // NOLINT(build/namespaces)
   bind_gains(module);
+  bind_guards(module);
   bind_model(module);
   bind_state(module);
   bind_controller(module);
-  module.def(
-    "benchmark_update", &benchmark_update, "controller"_a, "q"_a, "dq"_a, "ticks"_a,
-    "Nanoseconds of each of `ticks` updates, measured in C++; (ticks,) int64.");
+  bind_serl_controller(module);
 }

@@ -64,15 +64,17 @@ inline Vector7 to_array(const Pose & pose)
 }
 
 inline ModelDescription make_description(
-  const std::string & urdf_path, const std::vector<std::string> & joint_names,
+  const std::string & urdf, const std::vector<std::string> & joint_names,
   const std::string & tool_frame, const Array & offset_position, const Array & offset_quaternion)
 {
-  return {urdf_path, joint_names, tool_frame, pose_from(offset_position, offset_quaternion)};
+  return {urdf, joint_names, tool_frame, pose_from(offset_position, offset_quaternion)};
 }
 
 void bind_gains(py::module_ & module);
+void bind_guards(py::module_ & module);
 void bind_model(py::module_ & module);
 void bind_state(py::module_ & module);
 void bind_controller(py::module_ & module);
+void bind_serl_controller(py::module_ & module);
 
 }  // namespace franka_impedance_controller::python
