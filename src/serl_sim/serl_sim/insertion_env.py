@@ -7,9 +7,9 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from . import pcb_scene
+from .arms import ARMS, arm_spec, arm_urdf
 from .manipulation_env import ManipulationConfig, ManipulationEnv
-from .panda import panda_spec, panda_urdf
-from .robot import Pose, SimulatedRobot
+from .robot import Pose, SimulatedRobot, impedance_controller
 from .visuals import add_backdrop, add_visual_meshes
 
 TOOL_DOWN = Rotation.from_quat([1.0, 0.0, 0.0, 0.0])  # tool z against base z, tool x along base x
@@ -40,11 +40,21 @@ class PcbInsertionConfig(ManipulationConfig):
 class PcbInsertionEnv(ManipulationEnv):
     """Insert a connector with 0.4 mm clearance. Seated: reward 1 and the end; else reward 0."""
 
-    def __init__(self, observations: str = "state", render_mode: str | None = None, **arguments):
+    def __init__(
+        self,
+        arm: str = "panda",
+        observations: str = "state",
+        render_mode: str | None = None,
+        **arguments,
+    ):
+        if arm not in ARMS:
+            raise ValueError(f"arm: expected one of {', '.join(ARMS)}, got {arm!r}")
         config = PcbInsertionConfig.from_arguments(arguments)
-        self._urdf = panda_urdf(pcb_scene.CONNECTOR)
+        self.arm = ARMS[arm]
+        self._urdf = arm_urdf(self.arm, pcb_scene.CONNECTOR)
+        controller = impedance_controller(self._urdf, self.arm, config.gains())
         super().__init__(
-            robot=SimulatedRobot(self._scene().compile(), self._urdf, config.gains()),
+            robot=SimulatedRobot(self._scene().compile(), self.arm, controller),
             goal=Pose(pcb_scene.SEAT, TOOL_DOWN),
             config=config,
             gripper=pcb_scene.CONNECTOR.opening,
@@ -53,12 +63,12 @@ class PcbInsertionEnv(ManipulationEnv):
         )
 
     def _scene(self) -> mujoco.MjSpec:
-        spec = panda_spec(self._urdf)
+        spec = arm_spec(self._urdf, self.arm)
         pcb_scene.add_pcb_scene(spec)
         return spec
 
     def overview_model(self) -> mujoco.MjModel:
         spec = self._scene()
-        add_visual_meshes(spec)
+        add_visual_meshes(spec, self.arm)
         add_backdrop(spec)
         return spec.compile()

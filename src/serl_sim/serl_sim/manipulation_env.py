@@ -20,13 +20,15 @@ OBSERVATIONS = ("state", "vision")
 CAMERAS = ("wrist_1", "wrist_2")
 TICKS_PER_STEP = 100  # 1 kHz law, 10 Hz policy
 SETTLE_TICKS = 50
+_LAW = Gains()  # its defaults
 
 
 @dataclass(frozen=True)
 class ManipulationConfig:
     """Numbers of a task, which derives from this and gives every field a default.
 
-    Six-vectors: x, y, z in m, then rotations about x, y, z in rad; base frame.
+    Six-vectors: x, y, z in m, then rotations about x, y, z in rad; base frame. From `stiffness` on
+    they are the law's gains.
     """
 
     action_scale: tuple[float, float]  # m, rad of a full action; per step of 0.1 s
@@ -40,6 +42,12 @@ class ManipulationConfig:
     damping: tuple[float, ...]  # (6,) Ns/m, Nms/rad
     clip_positive: tuple[float, ...]  # (6,) m, rad: bounds the pull towards plus
     clip_negative: tuple[float, ...]  # (6,) m, rad: towards minus, as positive numbers
+    integral: tuple[float, ...] = tuple(_LAW.integral.tolist())  # (6,) N/(m s), Nm/(rad s)
+    target_period: float = _LAW.target_period  # s
+    max_linear_velocity: float = _LAW.max_linear_velocity  # m/s
+    max_angular_velocity: float = _LAW.max_angular_velocity  # rad/s
+    nullspace_stiffness: float = _LAW.nullspace_stiffness  # Nm/rad
+    nullspace_damping: float = _LAW.nullspace_damping  # Nms/rad
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -62,12 +70,8 @@ class ManipulationConfig:
         return cls(**arguments)
 
     def gains(self) -> Gains:
-        return Gains(
-            stiffness=self.stiffness,
-            damping=self.damping,
-            clip_positive=self.clip_positive,
-            clip_negative=self.clip_negative,
-        )
+        names = [field.name for field in fields(self) if hasattr(Gains, field.name)]
+        return Gains(**{name: getattr(self, name) for name in names})
 
 
 class ManipulationEnv(gym.Env):

@@ -8,8 +8,8 @@ import mujoco
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from .arms import HAND_TO_TCP, HeldObject
 from .geometry import to_wxyz
-from .panda import HAND_TO_TCP, HeldObject
 
 BOX = mujoco.mjtGeom.mjGEOM_BOX
 CYLINDER = mujoco.mjtGeom.mjGEOM_CYLINDER

@@ -3,8 +3,7 @@
 It knows nothing of tasks. Like a real one it takes a target pose and gives pose, twist and wrench.
 """
 
-from tempfile import NamedTemporaryFile
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import mujoco
 import numpy as np
@@ -12,7 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from franka_impedance_controller import Gains, ImpedanceController
 
-from .panda import JOINT_NAMES, NOMINAL_Q, TOOL_FRAME
+from .arms import TOOL_FRAME, Arm
 
 DT = 0.001  # s, the control period of the law and the step of the simulation
 WRENCH_TIME_CONSTANT = 0.02  # s
@@ -23,22 +22,31 @@ class Pose(NamedTuple):
     rotation: Rotation
 
 
-class SimulatedRobot:
-    """`model` has the Panda's joints and nothing else that moves; `urdf` is its source."""
+class Controller(Protocol):
+    """A law that drives the arm: ImpedanceController, or another one to compare with it."""
 
-    def __init__(self, model: mujoco.MjModel, urdf: str, gains: Gains):
+    def activate(self, q: np.ndarray, dq: np.ndarray) -> None: ...
+    def set_target(self, position: np.ndarray, quaternion_xyzw: np.ndarray) -> None: ...
+    def update(self, q: np.ndarray, dq: np.ndarray, out: np.ndarray) -> None: ...
+
+
+def impedance_controller(urdf: str, arm: Arm, gains: Gains) -> ImpedanceController:
+    """Our law for `arm`; `urdf` is the XML that its simulated model is made of, too."""
+    return ImpedanceController(urdf, arm.joint_names, TOOL_FRAME, gains, DT)
+
+
+class SimulatedRobot:
+    """`model` has the arm's joints and nothing else that moves."""
+
+    def __init__(self, model: mujoco.MjModel, arm: Arm, controller: Controller):
         self.model = model
         self.data = mujoco.MjData(model)
+        self.controller = controller
+        self.law_update = controller.update
+        self.step_physics = mujoco.mj_step
+        self._nominal_q = np.array(arm.nominal_q)
         self._site = model.site(TOOL_FRAME).id
         self._external_torque = np.zeros(model.nv)  # Nm, low-passed
-        with NamedTemporaryFile("w", suffix=".urdf") as file:
-            file.write(urdf)
-            file.flush()
-            self.controller = ImpedanceController(
-                file.name, list(JOINT_NAMES), TOOL_FRAME, gains, DT
-            )
-        self.law_update = self.controller.update
-        self.step_physics = mujoco.mj_step
 
     def reset(self, pose: Pose) -> None:
         """Places the tool at `pose` at rest and holds it there."""
@@ -49,6 +57,10 @@ class SimulatedRobot:
         self.controller.activate(self.data.qpos, self.data.qvel)
 
     def set_target(self, pose: Pose) -> None:
+        """To be called every 0.1 s: without a new target the law stops the arm and holds.
+
+        Raises ValueError for a pose too far from the tool's.
+        """
         self.controller.set_target(pose.position, pose.rotation.as_quat())
 
     def run(self, ticks: int) -> None:
@@ -88,10 +100,10 @@ class SimulatedRobot:
         wrench = np.linalg.lstsq(jacobian.T, self._external_torque, rcond=None)[0]
         return self.pose.rotation.inv().apply(wrench.reshape(2, 3)).ravel()
 
-    def inverse_kinematics(self, pose: Pose) -> np.ndarray:  # (7,) rad
+    def inverse_kinematics(self, pose: Pose) -> np.ndarray:  # (n,) rad
         """Joint angles near the nominal ones that put the tool at `pose` (damped least squares)."""
         data = mujoco.MjData(self.model)
-        data.qpos[:] = NOMINAL_Q
+        data.qpos[:] = self._nominal_q
         jacobian = np.empty((6, self.model.nv))
         for _ in range(100):
             mujoco.mj_kinematics(self.model, data)

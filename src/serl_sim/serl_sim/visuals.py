@@ -1,4 +1,4 @@
-"""What only pictures for people show: the Panda's full meshes, a floor, a background, shadows.
+"""What only pictures for people show: the arm's full meshes, a floor, a background, shadows.
 
 The meshes are the URDF's COLLADA files, which MuJoCo does not read by itself.
 """
@@ -12,9 +12,10 @@ import mujoco
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from .arms import Arm, description, robots_directory
 from .geometry import to_wxyz
-from .panda import description_directory
 
+_PACKAGE = "package://example-robot-data/robots/"
 _NS = {"c": "http://www.collada.org/2005/11/COLLADASchema"}
 
 
@@ -27,7 +28,7 @@ class Part(NamedTuple):
 
 
 def read_collada(path: Path) -> Iterator[Part]:
-    """The parts of a COLLADA file made of triangles, as the Panda's are.
+    """The parts of a COLLADA file made of triangles, as those of the arms are.
 
     Their normals are left out: some are wrong, and MuJoCo computes its own.
     """
@@ -58,16 +59,15 @@ def read_collada(path: Path) -> Iterator[Part]:
                 )
 
 
-def add_visual_meshes(spec: mujoco.MjSpec) -> None:
-    """Adds the meshes of all links (group 2) to an arm made by `panda_spec`."""
-    directory = description_directory()
-    urdf = ET.parse(directory / "urdf/panda.urdf").getroot()
-    for visual in urdf.iterfind("link/visual"):
-        link = next(link for link in urdf.iterfind("link") if visual in list(link)).get("name")
+def add_visual_meshes(spec: mujoco.MjSpec, arm: Arm) -> None:
+    """Adds the meshes of all links (group 2) to an arm made by `arm_spec`."""
+    links = description(arm).iterfind("link")
+    visuals = [(link.get("name"), visual) for link in links for visual in link.iterfind("visual")]
+    for link, visual in visuals:
         origin = visual.find("origin")
         rpy = [float(x) for x in origin.get("rpy").split()] if origin is not None else [0, 0, 0]
-        file = Path(visual.find("geometry/mesh").get("filename")).name
-        for i, part in enumerate(read_collada(directory / "meshes/visual" / file)):
+        file = visual.find("geometry/mesh").get("filename").removeprefix(_PACKAGE)
+        for i, part in enumerate(read_collada(robots_directory() / file)):
             mesh = spec.add_mesh(
                 name=f"{link}_{i}",
                 uservert=part.vertices.ravel(),

@@ -8,6 +8,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 from scipy.spatial.transform import Rotation
 
+from franka_impedance_controller import Gains
 from serl_sim import pcb_scene
 from serl_sim.demonstrators import PcbInsertionDemonstrator
 from serl_sim.insertion_env import PcbInsertionConfig, PcbInsertionEnv
@@ -198,6 +199,14 @@ def test_defaults_are_serls():
     assert config.clip_positive[2] * config.stiffness[2] == pytest.approx(9.0)  # N, pull up
 
 
+def test_every_gain_of_the_law_is_an_argument():
+    names = [name for name in dir(Gains) if not name.startswith("_")]
+    values = {name: 1.01 * getattr(PcbInsertionConfig().gains(), name) + 0.01 for name in names}
+    gains = PcbInsertionConfig.from_arguments(values).gains()
+    for name in names:
+        np.testing.assert_array_equal(getattr(gains, name), values[name])
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -205,6 +214,8 @@ def test_defaults_are_serls():
         ({"stiffness": (1.0, 2.0)}, "stiffness: expected 6"),
         ({"random_xy": "wide"}, "random_xy: expected"),
         ({"damping": (-1.0, *[1.0] * 5)}, "damping"),
+        ({"arm": "ur6"}, "arm: expected one of panda, ur5, got 'ur6'"),
+        ({"max_linear_velocity": 0.0}, "max_linear_velocity"),
         ({"observations": "pixels"}, "observations: expected one of state, vision"),
     ],
 )

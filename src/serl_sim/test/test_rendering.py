@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 
+import mujoco
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -13,9 +14,9 @@ from serl_sim.insertion_env import PcbInsertionEnv
 from serl_sim.robot import Pose
 
 
-@pytest.fixture(scope="module")
-def vision_env():
-    environment = PcbInsertionEnv(observations="vision", render_mode="rgb_array")
+@pytest.fixture(scope="module", params=["panda", "ur5"])
+def vision_env(request):
+    environment = PcbInsertionEnv(request.param, observations="vision", render_mode="rgb_array")
     yield environment
     environment.close()
 
@@ -71,6 +72,13 @@ def test_overview(vision_env):
     assert picture.shape == (720, 1280, 3)
     assert picture.dtype == np.uint8
     assert picture.std() > 20
+
+
+def test_every_link_has_its_meshes_in_the_overview(vision_env):
+    model = vision_env.overview_model()
+    meshes = model.geom_bodyid[model.geom_type == mujoco.mjtGeom.mjGEOM_MESH]
+    assert set(meshes) == set(range(model.nbody))
+    assert vision_env.robot.model.nmesh == 0  # physics and wrist cameras do without
 
 
 def test_no_render_mode_renders_nothing(env):

@@ -6,7 +6,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from franka_impedance_controller import RobotModel
-from serl_sim import panda, pcb_scene
+from serl_sim import pcb_scene
+from serl_sim.arms import ARMS, TOOL_FRAME, arm_urdf
 from serl_sim.geometry import canonical, clip_rotation, to_wxyz
 from serl_sim.robot import Pose
 
@@ -22,11 +23,13 @@ def press(env, target: Pose, steps: int) -> None:
         env.robot.run(100)
 
 
+def arm_name(env) -> str:
+    return next(name for name, arm in ARMS.items() if arm is env.arm)
+
+
 @pytest.fixture(scope="module")
-def pinocchio_model(tmp_path_factory):
-    path = tmp_path_factory.mktemp("urdf") / "panda.urdf"
-    path.write_text(panda.panda_urdf(pcb_scene.CONNECTOR))
-    return RobotModel(str(path), list(panda.JOINT_NAMES), panda.TOOL_FRAME)
+def pinocchio_model(env):
+    return RobotModel(arm_urdf(env.arm, pcb_scene.CONNECTOR), env.arm.joint_names, TOOL_FRAME)
 
 
 def test_mujoco_and_pinocchio_agree(env, pinocchio_model):
@@ -34,11 +37,11 @@ def test_mujoco_and_pinocchio_agree(env, pinocchio_model):
     model, data = env.robot.model, mujoco.MjData(env.robot.model)
     for _ in range(20):
         q = rng.uniform(*model.jnt_range.T)
-        dq = rng.uniform(-1, 1, 7)
+        dq = rng.uniform(-1, 1, model.nv)
         data.qpos[:], data.qvel[:] = q, dq
         mujoco.mj_forward(model, data)
         pose = pinocchio_model.pose(q)
-        site = data.site(panda.TOOL_FRAME)
+        site = data.site(TOOL_FRAME)
         rotation = Rotation.from_matrix(site.xmat.reshape(3, 3))
         np.testing.assert_allclose(pose[:3], site.xpos, atol=1e-9)
         assert (Rotation.from_quat(pose[3:]).inv() * rotation).magnitude() < 1e-9
@@ -49,8 +52,33 @@ def test_mujoco_and_pinocchio_agree(env, pinocchio_model):
 
 def test_limits_are_the_urdfs(env):
     model = env.robot.model
-    np.testing.assert_array_equal(model.jnt_actfrcrange[:, 1], [87, 87, 87, 87, 12, 12, 12])
-    np.testing.assert_array_equal(model.jnt_range[3], [-3.0718, -0.0698])
+    torque = {"panda": [87, 87, 87, 87, 12, 12, 12], "ur5": [150, 150, 150, 28, 28, 28]}
+    fourth_joint = {"panda": [-3.0718, -0.0698], "ur5": [-2 * np.pi, 2 * np.pi]}
+    np.testing.assert_array_equal(model.jnt_actfrcrange[:, 1], torque[arm_name(env)])
+    np.testing.assert_allclose(model.jnt_range[3], fourth_joint[arm_name(env)])
+
+
+def test_the_nominal_posture_points_the_tool_down_and_is_far_from_a_singularity(env):
+    model, data = env.robot.model, mujoco.MjData(env.robot.model)
+    data.qpos[:] = env.arm.nominal_q
+    mujoco.mj_forward(model, data)
+    site, jacobian = data.site(TOOL_FRAME), np.empty((6, model.nv))
+    np.testing.assert_allclose(site.xmat.reshape(3, 3), np.diag([1, -1, -1]), atol=0.05)
+    np.testing.assert_allclose(site.xpos[:2], env.goal.position[:2], atol=0.1)
+    mujoco.mj_jacSite(model, data, jacobian[:3], jacobian[3:], site.id)
+    assert np.linalg.svd(jacobian, compute_uv=False)[-1] > 0.15
+
+
+def test_every_arm_carries_the_gripper_on_its_flange(env):
+    """Its mass, with the connector's, is 0.772 kg, and from flange to tip it is 0.1334 m."""
+    link = {"panda": "panda_link7", "ur5": "wrist_3_link"}[arm_name(env)]
+    mass = {"panda": 0.735522, "ur5": 0.1879}[arm_name(env)]  # kg, of the link alone
+    flange = {"panda": [0, 0, 0.107], "ur5": [0, 0.0823, 0]}[arm_name(env)]  # m, in the link
+    body, site = env.robot.model.body(link), env.robot.model.site(TOOL_FRAME)
+    assert body.mass == pytest.approx(mass + 0.73 + 2 * 0.015 + 0.012)
+    assert site.bodyid == body.id
+    outward = np.array(flange) / np.linalg.norm(flange)
+    np.testing.assert_allclose(site.pos, flange + 0.1334 * outward, atol=1e-6)
 
 
 def test_arm_holds_still_without_a_target(env):
@@ -71,7 +99,7 @@ def test_zero_action_holds_still(env):
 
 def test_torques_stay_within_limits(env):
     """Under full actions in random directions, with gravity compensation counted in."""
-    largest = np.zeros(7)
+    largest = np.zeros(env.robot.model.nv)
 
     def step(model, data):
         mujoco.mj_step(model, data)

@@ -1,4 +1,7 @@
-"""The Franka Panda: one URDF, with the held object welded on, for MuJoCo and for the law."""
+"""The arms: one URDF each, with gripper and held object welded on, for MuJoCo and for the law.
+
+What distinguishes arms is data. Each carries the same gripper, Franka's hand.
+"""
 
 import os
 import sysconfig
@@ -9,18 +12,46 @@ from pathlib import Path
 import mujoco
 import numpy as np
 
-JOINT_NAMES = tuple(f"panda_joint{i}" for i in range(1, 8))
 TOOL_FRAME = "tool"
-MAX_GRIP_WIDTH = 0.08  # m
 HAND_TO_TCP = 0.1034  # m
-# Tool down, in front of the base; inverse kinematics starts from here.
-NOMINAL_Q = np.array([0.0, 0.15, 0.0, -2.35, 0.0, 2.5, np.pi / 4])
+MAX_GRIP_WIDTH = 0.08  # m
+_GRIPPER = (
+    *("panda_hand_joint", "panda_hand", "panda_hand_tcp_joint", "panda_hand_tcp"),
+    *("panda_finger_joint1", "panda_leftfinger", "panda_finger_joint2", "panda_rightfinger"),
+)
 
-# Not in the URDF. Franka's joint torque control hides most of the motor friction, not all of it.
-ARMATURE = 0.1  # kg m^2, rotor inertia seen at the joint
-DAMPING = 0.5  # Nm s/rad
 
-_DESCRIPTION = Path("share/example-robot-data/robots/panda_description")
+@dataclass(frozen=True)
+class Arm:
+    urdf_file: str  # in the `robots` folder of example-robot-data
+    joint_names: tuple[str, ...]
+    flange: str | None  # the link that takes the gripper; None: the URDF has it already
+    nominal_q: tuple[float, ...]  # rad: tool down, in front; inverse kinematics starts from here
+    # Not in the URDFs. Joint torque control hides most of the motor friction, not all of it.
+    armature: float = 0.1  # kg m^2, rotor inertia seen at the joint
+    damping: float = 0.5  # Nm s/rad
+
+
+PANDA = Arm(
+    urdf_file="panda_description/urdf/panda.urdf",
+    joint_names=tuple(f"panda_joint{i}" for i in range(1, 8)),
+    flange=None,
+    nominal_q=(0.0, 0.15, 0.0, -2.35, 0.0, 2.5, np.pi / 4),
+)
+UR5 = Arm(
+    urdf_file="ur_description/urdf/ur5_robot.urdf",
+    joint_names=(
+        "shoulder_pan_joint",
+        "shoulder_lift_joint",
+        "elbow_joint",
+        "wrist_1_joint",
+        "wrist_2_joint",
+        "wrist_3_joint",
+    ),
+    flange="tool0",
+    nominal_q=(-0.22, -1.39, 2.02, -2.2, -np.pi / 2, -1.0),
+)
+ARMS = {"panda": PANDA, "ur5": UR5}
 
 
 @dataclass(frozen=True)
@@ -38,22 +69,39 @@ class HeldObject:
         return self.grip_width / MAX_GRIP_WIDTH
 
 
-def description_directory() -> Path:
-    """The `panda_description` folder of example-robot-data, from ROS or from the pip package."""
+def robots_directory() -> Path:
+    """The `robots` folder of example-robot-data, from ROS or from the pip package."""
     prefixes = [Path(p) for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
     prefixes.append(Path(sysconfig.get_paths()["purelib"], "cmeel.prefix"))
     for prefix in prefixes:
-        if (prefix / _DESCRIPTION / "urdf/panda.urdf").is_file():
-            return prefix / _DESCRIPTION
+        directory = prefix / "share/example-robot-data/robots"
+        if (directory / PANDA.urdf_file).is_file():
+            return directory
     raise FileNotFoundError(
         "panda.urdf not found: install example-robot-data (pip install example-robot-data, "
         "or the ROS package of that name)"
     )
 
 
-def panda_urdf(held: HeldObject) -> str:
-    """The Panda's URDF without shapes, fingers fixed around `held`, the frame `tool` at its tip."""
-    robot = ET.parse(description_directory() / "urdf/panda.urdf").getroot()
+def description(arm: Arm) -> ET.Element:
+    """The arm's URDF with all shapes, and the gripper on its flange."""
+    robot = ET.parse(robots_directory() / arm.urdf_file).getroot()
+    if arm.flange is not None:
+        robot.extend(_gripper(arm.flange))
+    return robot
+
+
+def _gripper(flange: str) -> list[ET.Element]:
+    """Links and joints of the Panda's hand, on the link `flange` of another arm."""
+    parts = [element for element in description(PANDA) if element.get("name") in _GRIPPER]
+    mount = next(part for part in parts if part.get("name") == "panda_hand_joint")
+    mount.find("parent").set("link", flange)
+    return parts
+
+
+def arm_urdf(arm: Arm, held: HeldObject) -> str:
+    """The arm without shapes, its fingers fixed around `held`, the frame `tool` at its tip."""
+    robot = description(arm)
     for link in robot.findall("link"):
         for shape in link.findall("visual") + link.findall("collision"):
             link.remove(shape)
@@ -83,7 +131,7 @@ def panda_urdf(held: HeldObject) -> str:
     return ET.tostring(robot, encoding="unicode")
 
 
-def panda_spec(urdf: str) -> mujoco.MjSpec:
+def arm_spec(urdf: str, arm: Arm) -> mujoco.MjSpec:
     """The arm in MuJoCo, with torque motors and gravity compensation inside the torque limits."""
     spec = mujoco.MjSpec.from_string(urdf)
     spec.compiler.discardvisual = False  # on by default for a URDF
@@ -94,8 +142,8 @@ def panda_spec(urdf: str) -> mujoco.MjSpec:
     for body in spec.bodies[1:]:
         body.gravcomp = 1.0
     for joint in spec.joints:
-        joint.armature = ARMATURE
-        joint.damping[0] = DAMPING  # the linear term
+        joint.armature = arm.armature
+        joint.damping[0] = arm.damping  # the linear term
         joint.actgravcomp = True
         motor = spec.add_actuator(
             name=joint.name, target=joint.name, trntype=mujoco.mjtTrn.mjTRN_JOINT
