@@ -44,6 +44,7 @@ PIP_NAMES = {
     "gymnasium": "gymnasium",
     "imageio_ffmpeg": "imageio-ffmpeg",
     "mcap": "mcap",
+    "mcap_ros2": "mcap-ros2-support",
     "mujoco": "mujoco",
     "safetensors": "safetensors",
     "tensorboard": "tensorboard",
@@ -162,7 +163,8 @@ def test_everything_imported_is_declared(package):
 def test_everything_declared_is_used(package):
     sources = modules(package)
     if package.name == "serl_bringup":
-        sources += ROOT.glob("config/tasks/*.yaml")  # which name the environments
+        # Tasks name environments, the launch file and the controllers what else they start.
+        sources += [*ROOT.glob("config/**/*.yaml"), *ROOT.glob("launch/*.py")]
     text = "\n".join(source.read_text() for source in sources)
     module_of = {key: module for module, key in ROSDEP_KEYS.items()}
     unused = [

@@ -2,7 +2,8 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-TASKS = Path("../../config/tasks")  # at the top of the workspace, where users look for them
+WORKSPACE = Path("../..")  # these folders are at its top, where users look for them
+FOLDERS = ("config", "config/gains", "config/robots", "config/tasks", "launch")
 
 setup(
     name="serl_bringup",
@@ -11,7 +12,10 @@ setup(
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/serl_bringup"]),
         ("share/serl_bringup", ["package.xml"]),
-        ("share/serl_bringup/config/tasks", [str(path) for path in TASKS.glob("*.yaml")]),
+        *(
+            (f"share/serl_bringup/{name}", [str(p) for p in (WORKSPACE / name).glob("*.*")])
+            for name in FOLDERS
+        ),
     ],
     entry_points={"console_scripts": ["serl = serl_bringup.cli:main"]},
 )

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 
 
-def run(name: str) -> None:
+def run(name: str, **options) -> None:
     measure = importlib.import_module(f"serl_bringup.benchmark_{name}").measure
-    print(json.dumps({"benchmark": name, **measure(), "machine": machine()}, indent=2))
+    print(json.dumps({"benchmark": name, **measure(**options), "machine": machine()}, indent=2))
 
 
 def machine() -> dict[str, Any]:

@@ -152,21 +152,34 @@ def _add_evaluate(commands) -> None:
     p.add_argument("--episodes", type=_at_least(1), default=100)
     p.add_argument("--seed", type=_at_least(0), default=10_000)
     p.add_argument("--video", type=_file(".mp4"), metavar="FILE", help="film up to five episodes")
+    p.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="gains, or a key of environment, other than in training",
+    )
     p.set_defaults(command=_evaluate)
 
 
 def _evaluate(arguments) -> int:
     from serl_bringup import conclude, video
     from serl_bringup.run_folder import RunFolder
-    from serl_bringup.task import load_task
+    from serl_bringup.task import load_task, parse_setting
 
     folder = RunFolder.open(arguments.run)
-    task = load_task(str(folder.config))
+    overrides = dict(parse_setting(text) for text in arguments.set)
+    for key in overrides:
+        if key != "gains" and not key.startswith("environment."):
+            raise ConfigError(f"--set {key}: expected gains or a key of environment")
+    task = load_task(str(folder.config), overrides=overrides)
     result = folder.read_result()
     policy = conclude.load_policy(folder.latest_policy())
     evaluation = conclude.evaluate_policy(task, policy, arguments.episodes, arguments.seed)
     figures = result | conclude.evaluation_figures(evaluation)
     figures["evaluation_seed"] = arguments.seed
+    if arguments.set:
+        figures["evaluation_set"] = arguments.set
     (folder.path / "evaluation.json").write_text(json.dumps(figures, indent=2) + "\n")
     print(json.dumps(figures, indent=2))
     if arguments.video:
@@ -211,34 +224,86 @@ def _demos_info(arguments) -> int:
 
 
 def _add_plot(commands) -> None:
-    p = commands.add_parser("plot", help="learning curves of one or several runs, as a PNG")
-    p.add_argument("runs", type=Path, nargs="+", metavar="RUN_DIR")
+    p = commands.add_parser(
+        "plot",
+        help="learning curves of runs, or the controller's commands and motion, as a PNG",
+        usage="%(prog)s RUN_DIR... | controller [RECORDING.mcap]  [options]",
+    )
     p.add_argument(
-        "--output", type=_file(".png"), default=Path("learning_curve.png"), metavar="FILE"
+        "what",
+        nargs="+",
+        metavar="RUN_DIR...",
+        help="runs; or `controller` and a recording of controller_state, else a simulated one",
+    )
+    p.add_argument(
+        "--output", type=_file(".png"), metavar="FILE",
+        help="default: learning_curve.png, controller.png",
+    )  # fmt: skip
+    p.add_argument("--axis", choices=("x", "y", "z"), help="controller: of the base; default: z")
+    p.add_argument(
+        "--gains", metavar="SET", help="controller: gains that it ran with; default: pcb_insertion"
     )
     p.set_defaults(command=_plot)
 
 
 def _plot(arguments) -> int:
+    if arguments.what[0] == "controller":
+        return _plot_controller(arguments)
+
     from serl_bringup.plot import plot_learning_curves
     from serl_bringup.run_folder import RunFolder
 
-    plot_learning_curves([RunFolder.open(run) for run in arguments.runs], arguments.output)
-    print(arguments.output)
+    for name in ("axis", "gains"):
+        if getattr(arguments, name):
+            raise ConfigError(f"--{name}: expected `serl plot controller`, got runs")
+    output = arguments.output or Path("learning_curve.png")
+    plot_learning_curves([RunFolder.open(Path(run)) for run in arguments.what], output)
+    print(output)
+    return 0
+
+
+def _plot_controller(arguments) -> int:
+    from franka_impedance_controller import Gains
+    from serl_bringup.controller_recording import read_recording, record_simulation
+    from serl_bringup.plot_controller import plot_recording
+    from serl_bringup.task import load_gains
+
+    recordings = [Path(name) for name in arguments.what[1:]]
+    if len(recordings) > 1:
+        raise ConfigError(f"plot controller: expected one recording, got {len(recordings)}")
+    gains = Gains(**load_gains(arguments.gains or "pcb_insertion"))
+    axis, output = arguments.axis or "z", arguments.output or Path("controller.png")
+    recording = recordings[0] if recordings else output.with_suffix(".mcap")
+    if not recordings:
+        record_simulation(recording, gains, axis)
+        print(recording)
+    plot_recording(read_recording(recording), gains, axis, output)
+    print(output)
     return 0
 
 
 def _add_benchmark(commands) -> None:
-    names = ("actor", "controller", "learner", "replay", "simulation", "transport")
+    names = ("actor", "contact", "controller", "learner", "replay", "simulation", "transport")
     p = commands.add_parser("benchmark", help="measure a part on this machine; prints JSON")
     p.add_argument("part", choices=names)
+    p.add_argument(
+        "--histogram", type=_file(".png"), metavar="FILE", help="controller: draw its ticks' times"
+    )
+    p.add_argument("--gains", metavar="SET", help="contact: default pcb_insertion")
+    p.add_argument("--plot", type=_file(".png"), metavar="FILE", help="contact: draw the impacts")
     p.set_defaults(command=_benchmark)
 
 
 def _benchmark(arguments) -> int:
     from serl_bringup.benchmark import run
 
-    run(arguments.part)
+    options = {}
+    for name, part in (("histogram", "controller"), ("gains", "contact"), ("plot", "contact")):
+        if (value := getattr(arguments, name)) is not None:
+            if arguments.part != part:
+                raise ConfigError(f"--{name}: expected the part {part}, got {arguments.part}")
+            options[name] = value
+    run(arguments.part, **options)
     return 0
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 from ament_index_python.packages import get_package_share_directory
 
+from franka_impedance_controller import Gains
 from serl_actor.actor import ActorConfig
 from serl_actor.environment import EnvironmentConfig
 from serl_learner.bc import BCConfig
@@ -43,21 +44,46 @@ class Task:
         path.write_text(text)
 
 
-def tasks_directory() -> Path:
-    return Path(get_package_share_directory("serl_bringup"), "config", "tasks")
+def config_directory() -> Path:
+    """Holds `tasks` and `gains`, one YAML file each."""
+    return Path(get_package_share_directory("serl_bringup"), "config")
 
 
 def find_task_file(name: str) -> Path:
     """A task by name, or by the path of its YAML file."""
+    return _find("task", config_directory() / "tasks", name)
+
+
+def _find(kind: str, directory: Path, name: str) -> Path:
     if name.endswith((".yaml", ".yml")):
         return Path(name)
-    path = tasks_directory() / f"{name}.yaml"
+    path = directory / f"{name}.yaml"
     if not path.exists():
-        known = ", ".join(sorted(p.stem for p in tasks_directory().glob("*.yaml")))
+        known = ", ".join(sorted(p.stem for p in directory.glob("*.yaml")))
         raise ConfigError(
-            f"unknown task '{name}': expected one of {known}, or a path to a YAML file"
+            f"unknown {kind} '{name}': expected one of {known}, or a path to a YAML file"
         )
     return path
+
+
+def load_gains(name: str) -> dict[str, Any]:
+    """A gain set by name, or by the path of its YAML file: names of Gains' fields, and values."""
+    if not isinstance(name, str):
+        raise ConfigError(f"gains: expected the name of a gain set, got {name!r}")
+    path = _find("gains", config_directory() / "gains", name)
+    gains = load_task_file(path)
+    known = [field for field in dir(Gains) if not field.startswith("_")]
+    where = f"{path.parent.name}/{path.name}"
+    for key, value in gains.items():
+        if key not in known:
+            raise ConfigError(f"{where}: {key}: unknown, expected one of {', '.join(known)}")
+        try:
+            Gains(**{key: value})
+        except TypeError:
+            raise ConfigError(f"{where}: {key}: expected numbers, got {value!r}") from None
+        except ValueError as error:
+            raise ConfigError(f"{where}: {error}") from None
+    return gains
 
 
 def load_task(
@@ -65,8 +91,9 @@ def load_task(
 ) -> Task:
     """Loads a task by name or file; for a bare Gymnasium environment `gymnasium.yaml` serves.
 
-    `overrides` maps dotted keys to values, e.g. {"learner.batch_size": 128}. Raises ConfigError
-    with one line that names the key, the value and what was expected.
+    `overrides` maps dotted keys to values, e.g. {"learner.batch_size": 128}. The gain set named by
+    `gains` becomes arguments of the environment, which may override its values one by one. Raises
+    ConfigError with one line that names the key, the value and what was expected.
     """
     path = find_task_file(name or "gymnasium")
     sections = load_task_file(path)
@@ -75,9 +102,23 @@ def load_task(
         sections.setdefault("environment", {})["id"] = environment_id
         if name is None:
             sections["task"] = environment_id.split(":")[-1].replace("/", "-")
-    for key, value in (overrides or {}).items():
+    if "gains" in sections:
+        _expand_gains(sections)
+    overrides = dict(overrides or {})
+    if "gains" in overrides:
+        gains = load_gains(overrides.pop("gains"))
+        overrides = {f"environment.arguments.{key}": gains[key] for key in gains} | overrides
+    for key, value in overrides.items():
         _override(sections, key, value)
     return from_dict(Task, sections, where)
+
+
+def _expand_gains(sections: dict[str, Any]) -> None:
+    """Puts the named gain set under the environment's arguments; those that are there stay."""
+    gains = load_gains(sections.pop("gains"))
+    environment = sections.setdefault("environment", {})
+    if isinstance(environment, dict) and isinstance(environment.get("arguments", {}), dict):
+        environment["arguments"] = gains | environment.get("arguments", {})
 
 
 def _override(sections: dict[str, Any], dotted: str, value: Any) -> None:

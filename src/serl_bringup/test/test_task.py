@@ -1,7 +1,14 @@
 import pytest
 import yaml
 
-from serl_bringup.task import find_task_file, load_task, parse_setting, tasks_directory
+from franka_impedance_controller import Gains
+from serl_bringup.task import (
+    config_directory,
+    find_task_file,
+    load_gains,
+    load_task,
+    parse_setting,
+)
 from serl_learner.config import ConfigError, RunConfig, load_task_file
 
 
@@ -10,9 +17,20 @@ def write(path, sections):
     return str(path)
 
 
-@pytest.mark.parametrize("path", sorted(tasks_directory().glob("*.yaml")), ids=lambda p: p.stem)
-def test_every_shipped_task_loads(path):
-    assert load_task(path.stem).environment.id
+def shipped(kind):
+    return sorted(path.stem for path in (config_directory() / kind).glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", shipped("tasks"))
+def test_every_shipped_task_loads(name):
+    assert load_task(name).environment.id
+
+
+@pytest.mark.parametrize("name", shipped("gains"))
+def test_every_shipped_gain_set_is_one_of_the_law(name):
+    gains = load_gains(name)
+    assert gains.keys() >= {"stiffness", "damping", "clip_positive", "clip_negative"}
+    assert Gains(**gains)
 
 
 def test_an_unknown_task_names_those_there_are():
@@ -56,6 +74,56 @@ def test_a_lock_step_that_could_never_go_on_is_refused():
     assert load_task("gymnasium", overrides={"actor.max_lead": 0}).actor.max_lead == 0
 
 
+@pytest.fixture
+def soft(tmp_path):
+    return write(tmp_path / "soft.yaml", {"stiffness": [100.0] * 6, "max_linear_velocity": 0.1})
+
+
+def with_gains(tmp_path, gains, **arguments):
+    environment = {"id": "X-v0", "arguments": arguments}
+    return write(
+        tmp_path / "mine.yaml", {"task": "mine", "gains": gains, "environment": environment}
+    )
+
+
+def test_a_gain_set_becomes_arguments_and_explicit_ones_win(tmp_path, soft):
+    path = with_gains(tmp_path, soft, max_linear_velocity=0.2, arm="ur5")
+    expected = {"stiffness": [100.0] * 6, "max_linear_velocity": 0.2, "arm": "ur5"}
+    assert load_task(path).environment.arguments == expected
+
+
+def test_gains_from_the_command_line_win_over_those_of_a_saved_run(tmp_path, soft):
+    hard = write(tmp_path / "hard.yaml", {"stiffness": [900.0] * 6})
+    load_task(with_gains(tmp_path, hard)).save(tmp_path / "config.yaml")
+    assert "gains" not in load_task_file(tmp_path / "config.yaml")
+    overrides = {"environment.arguments.max_linear_velocity": 0.3, "gains": soft}
+    task = load_task(str(tmp_path / "config.yaml"), overrides=overrides)
+    expected = {"stiffness": [100.0] * 6, "max_linear_velocity": 0.3}
+    assert task.environment.arguments == expected
+
+
+@pytest.mark.parametrize(
+    ("gains", "message"),
+    [
+        ({"stiff": [1.0] * 6}, r"mine/bad\.yaml: stiff: unknown, expected one of .*stiffness"),
+        ({"stiffness": [1.0, 2.0]}, r"mine/bad\.yaml: stiffness: expected 6 values, got 2"),
+        ({"damping": ["high"] * 6}, r"mine/bad\.yaml: damping: expected numbers, got \['high'"),
+        ({"clip_positive": [-0.1] * 6}, r"mine/bad\.yaml: clip_positive\[0\]: expected .* from 0"),
+    ],
+)
+def test_a_mistake_in_a_gain_set_is_named_with_its_file(tmp_path, gains, message):
+    (tmp_path / "mine").mkdir()
+    path = write(tmp_path / "mine/bad.yaml", gains)
+    with pytest.raises(ConfigError, match=message) as error:
+        load_task(with_gains(tmp_path, path))
+    assert "\n" not in str(error.value)
+
+
+def test_an_unknown_gain_set_names_those_there_are(tmp_path):
+    with pytest.raises(ConfigError, match=r"unknown gains 'pcb': expected one of .*pcb_insertion"):
+        load_task(with_gains(tmp_path, "pcb"))
+
+
 def test_settings_are_yaml_values():
     assert parse_setting("rlpd.discount=0.9") == ("rlpd.discount", 0.9)
     assert parse_setting("rlpd.learning_rate=3e-4") == ("rlpd.learning_rate", 3e-4)
@@ -73,6 +141,12 @@ def test_a_saved_task_is_the_same_task_and_a_ros_parameter_file(tmp_path):
     assert load_task(str(tmp_path / "config.yaml")) == task
     leaves = _leaves(load_task_file(tmp_path / "config.yaml"))
     assert all(leaf not in (None, [], {}) for leaf in leaves)  # rcl's parser knows none of these
+
+
+def test_the_shipped_insertion_takes_its_gains_from_their_file():
+    arguments = load_task("pcb_insertion").environment.arguments
+    gains = load_gains("pcb_insertion")
+    assert {key: arguments[key] for key in gains} == gains
 
 
 def _leaves(value):
