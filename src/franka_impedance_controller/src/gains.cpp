@@ -14,6 +14,17 @@ void approach(T & value, const T & goal, double share)
   value += share * (goal - value);
 }
 
+/// Such that stiffness * clip, the force at rest, goes straight from the one to the other. Blending
+/// both factors would let their product rise above both ends.
+Vector6 blend_clip(
+  const Vector6 & from, const Vector6 & to, const Vector6 & from_stiffness,
+  const Vector6 & to_stiffness, const Vector6 & stiffness, double share)
+{
+  Vector6 force = from_stiffness.cwiseProduct(from);
+  approach(force, Vector6(to_stiffness.cwiseProduct(to)), share);
+  return (stiffness.array() > 0.0).select(force.cwiseQuotient(stiffness), to);
+}
+
 }  // namespace
 
 void validate(const Gains & gains)
@@ -56,8 +67,10 @@ Gains blend(const Gains & from, const Gains & to, double share)
   approach(gains.stiffness, to.stiffness, share);
   approach(gains.damping, to.damping, share);
   approach(gains.integral, to.integral, share);
-  approach(gains.clip_positive, to.clip_positive, share);
-  approach(gains.clip_negative, to.clip_negative, share);
+  gains.clip_positive = blend_clip(
+    from.clip_positive, to.clip_positive, from.stiffness, to.stiffness, gains.stiffness, share);
+  gains.clip_negative = blend_clip(
+    from.clip_negative, to.clip_negative, from.stiffness, to.stiffness, gains.stiffness, share);
   approach(gains.target_period, to.target_period, share);
   approach(gains.max_linear_velocity, to.max_linear_velocity, share);
   approach(gains.max_angular_velocity, to.max_angular_velocity, share);

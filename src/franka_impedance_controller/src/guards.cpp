@@ -64,13 +64,21 @@ bool near_joint_limit(const JointVector & q, const JointLimits & limits, const G
          (q.array() > limits.upper.array() - guards.joint_limit_margin).any();
 }
 
-JointVector joint_limit_torque(
-  const JointVector & q, const JointVector & dq, const JointLimits & limits, const Guards & guards)
+JointVector joint_margins(
+  const JointVector & previous, const JointVector & q, const JointLimits & limits,
+  const Guards & guards)
 {
-  const double margin = guards.joint_limit_margin;
-  const auto below = (limits.lower.array() + margin - q.array()).cwiseMax(0.0);
-  const auto above = (q.array() - limits.upper.array() + margin).cwiseMax(0.0);
-  const auto stiffness = limits.torque.array() / margin;
+  const auto distance = (q - limits.lower).cwiseMin(limits.upper - q).cwiseMax(0.0);
+  return previous.cwiseMax(distance).cwiseMin(guards.joint_limit_margin);
+}
+
+JointVector joint_limit_torque(
+  const JointVector & q, const JointVector & dq, const JointLimits & limits,
+  const JointVector & margins, const Guards & guards)
+{
+  const auto below = (limits.lower + margins - q).array().cwiseMax(0.0);
+  const auto above = (q - limits.upper + margins).array().cwiseMax(0.0);
+  const auto stiffness = limits.torque.array() / guards.joint_limit_margin;
   return stiffness * (below * (1.0 - kStopDamping * dq.array()).cwiseMax(0.0) -
                       above * (1.0 + kStopDamping * dq.array()).cwiseMax(0.0));
 }

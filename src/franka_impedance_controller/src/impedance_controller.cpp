@@ -25,6 +25,12 @@ bool is_plausible(const JointVector & q, const JointVector & dq)
          (dq.array().abs() <= kMaxPlausibleSpeed).all();
 }
 
+/// Whether the target, or that there was none yet, is what the arm is doing.
+bool is_as_asked(Reason reason)
+{
+  return reason == Reason::kOk || reason == Reason::kHolding || reason == Reason::kWorkspaceLimit;
+}
+
 }  // namespace
 
 ImpedanceController::ImpedanceController(
@@ -58,9 +64,10 @@ void ImpedanceController::activate(const JointVector & q, const JointVector & dq
   }
   model_.update(q, dq);
   posture_ = q;
+  joint_margins_ = joint_margins(JointVector::Zero(q.size()), q, joint_limits_, guards_);
   gains_ = new_gains_;
   reference_ = {model_.pose(), Vector6::Zero()};
-  error_integral_.setZero();
+  integral_wrench_.setZero();
 
   state_ = ControllerState{};
   state_.pose = state_.target = state_.filtered = state_.clipped = model_.pose();
@@ -136,11 +143,12 @@ const JointVector & ImpedanceController::update(const JointVector & q, const Joi
   }
   approach_new_gains();
   watch_target();
-  saturate(task_torque(q, dq) + joint_limit_torque(q, dq, joint_limits_, guards_));
-  if (near_joint_limit(q, joint_limits_, guards_))
+  joint_margins_ = joint_margins(joint_margins_, q, joint_limits_, guards_);
+  if (is_as_asked(state_.reason) && near_joint_limit(q, joint_limits_, guards_))
   {
     state_.reason = Reason::kJointLimit;
   }
+  saturate(task_torque(q, dq) + joint_limit_torque(q, dq, joint_limits_, joint_margins_, guards_));
   return state_.tau;
 }
 
@@ -174,10 +182,10 @@ void ImpedanceController::watch_target()
 
 void ImpedanceController::stop()
 {
-  // From where the spring pulls now, so that its force does not jump, the reference runs out along the
-  // tool's own motion: its time does not run while nothing is followed, so that it begins at the
-  // tool's speed and slows down exponentially. What pressed against something goes on pressing with
-  // the same force, and reaches no further than its clip if that gives way.
+  // From where the clipped spring pulls now, so that a pressing tool goes on pressing with the same
+  // force and reaches no further than its clip if what it presses on gives way. A moving tool runs out
+  // along its own motion: time stands still while nothing is followed, so that the reference begins
+  // at the tool's speed and slows down exponentially.
   reference_.pose = state_.clipped;
   state_.target = displace(state_.clipped, kStopTime * state_.twist);
   time_left_ = kStopTime;
@@ -196,8 +204,8 @@ JointVector ImpedanceController::task_torque(const JointVector & q, const JointV
   const Vector6 clipped = clip_error(error, gains_);
   const WrenchBounds bounds = wrench_bounds(model_.twist(), gains_);
   const Vector6 wrench =
-    impedance_wrench(error, reference_.velocity, model_.twist(), error_integral_, bounds, gains_);
-  error_integral_ = integrate_error(error_integral_, error, wrench, bounds, dt_);
+    impedance_wrench(error, reference_.velocity, model_.twist(), integral_wrench_, bounds, gains_);
+  integral_wrench_ = integrate_error(integral_wrench_, error, wrench, bounds, gains_, dt_);
 
   state_.pose = model_.pose();
   state_.filtered = reference_.pose;

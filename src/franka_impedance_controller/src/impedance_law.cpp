@@ -99,21 +99,24 @@ WrenchBounds wrench_bounds(const Vector6 & twist, const Gains & gains)
 
 Vector6 impedance_wrench(
   const Vector6 & error, const Vector6 & reference_velocity, const Vector6 & twist,
-  const Vector6 & error_integral, const WrenchBounds & bounds, const Gains & gains)
+  const Vector6 & integral_wrench, const WrenchBounds & bounds, const Gains & gains)
 {
   const Vector6 wrench = gains.stiffness.cwiseProduct(error) +
-                         gains.damping.cwiseProduct(reference_velocity - twist) +
-                         gains.integral.cwiseProduct(error_integral);
+                         gains.damping.cwiseProduct(reference_velocity - twist) + integral_wrench;
   return wrench.cwiseMin(bounds.upper).cwiseMax(bounds.lower);
 }
 
 Vector6 integrate_error(
-  const Vector6 & integral, const Vector6 & error, const Vector6 & wrench,
-  const WrenchBounds & bounds, double dt)
+  const Vector6 & integral_wrench, const Vector6 & error, const Vector6 & wrench,
+  const WrenchBounds & bounds, const Gains & gains, double dt)
 {
   const auto winds_up = (wrench.array() >= bounds.upper.array() && error.array() > 0.0) ||
                         (wrench.array() <= bounds.lower.array() && error.array() < 0.0);
-  return integral + winds_up.select(Vector6::Zero(), dt * error);
+  const Vector6 step = winds_up.select(Vector6::Zero(), dt * gains.integral.cwiseProduct(error));
+  const Vector6 sum = (integral_wrench + step)
+                        .cwiseMin(gains.stiffness.cwiseProduct(gains.clip_positive))
+                        .cwiseMax(-gains.stiffness.cwiseProduct(gains.clip_negative));
+  return (gains.integral.array() > 0.0).select(sum, Vector6::Zero());
 }
 
 JointVector posture_torque(

@@ -460,7 +460,9 @@ private:
   bool reason_is_right(const ControllerState & state) const
   {
     const Limits & limits = controller_.limits();
-    if (active_ && near_joint_limit())
+    const bool as_asked =
+      cause_ == Reason::kOk || cause_ == Reason::kHolding || cause_ == Reason::kWorkspaceLimit;
+    if (active_ && as_asked && near_joint_limit())
     {
       return state.reason == Reason::kJointLimit;
     }

@@ -62,7 +62,8 @@ protected:
   double torque(double q, double dq) const
   {
     return joint_limit_torque(
-      JointVector::Constant(1, q), JointVector::Constant(1, dq), limits_, guards_)[0];
+      JointVector::Constant(1, q), JointVector::Constant(1, dq), limits_,
+      JointVector::Constant(1, guards_.joint_limit_margin), guards_)[0];
   }
 
   JointLimits limits_{
@@ -92,6 +93,23 @@ TEST_F(JointLimitTorque, IsThereWhereTheMarginIsEntered)
   EXPECT_FALSE(near_joint_limit(JointVector::Constant(1, 1.89), limits_, guards_));
   EXPECT_TRUE(near_joint_limit(JointVector::Constant(1, 1.91), limits_, guards_));
   EXPECT_TRUE(near_joint_limit(JointVector::Constant(1, -0.91), limits_, guards_));
+}
+
+TEST_F(JointLimitTorque, BeginsWhereTheJointHasBeen)
+{
+  const auto margin = [this](double previous, double q) {
+    return joint_margins(
+      JointVector::Constant(1, previous), JointVector::Constant(1, q), limits_, guards_)[0];
+  };
+  EXPECT_NEAR(margin(0.0, 1.98), 0.02, 1e-12);    // found near its limit
+  EXPECT_NEAR(margin(0.0, 2.5), 0.0, 1e-12);      // or beyond
+  EXPECT_NEAR(margin(0.02, -0.95), 0.05, 1e-12);  // left it
+  EXPECT_NEAR(margin(0.05, 0.5), 0.1, 1e-12);
+  EXPECT_NEAR(margin(0.1, 1.99), 0.1, 1e-12);  // and came back
+  const JointVector tau = joint_limit_torque(
+    JointVector::Constant(1, 1.99), JointVector::Zero(1), limits_, JointVector::Constant(1, 0.02),
+    guards_);
+  EXPECT_NEAR(tau[0], -1.2, 1e-9);  // 120 Nm/rad, as ever
 }
 
 TEST_F(JointLimitTorque, LeavesAJointWithoutLimitsAlone)

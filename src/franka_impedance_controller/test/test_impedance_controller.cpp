@@ -330,12 +330,39 @@ TEST(ImpedanceController, PushesBackNearAJointLimit)
 {
   ImpedanceController controller = panda_controller(1e9);
   JointVector q = panda_q();
-  q[3] = -3.0718 + 0.05;  // where the Panda's elbow ends, and half the margin
+  q[3] = -3.0718 + 0.1;  // where the Panda's elbow ends, and the margin
   controller.activate(q, JointVector::Zero(7));
-  const JointVector tau = controller.update(q, JointVector::Zero(7));
+  const JointVector before = controller.update(q, JointVector::Zero(7));
+  q[3] = -3.0718 + 0.05;
+  controller.activate(q, JointVector::Zero(7));
+  EXPECT_LT(controller.update(q, JointVector::Zero(7)).norm(), 1e-9);  // found there: not moved
   EXPECT_EQ(controller.state().reason, Reason::kJointLimit);
-  EXPECT_NEAR(tau[3], 87.0 / 2, 1e-6);
-  EXPECT_LT(tau.norm() - tau[3], 1e-6);
+  EXPECT_LT(before.norm(), 1e-9);
+
+  Gains none;
+  none.stiffness.setZero();
+  none.nullspace_stiffness = 0.0;
+  controller.set_gains(none);
+  q[3] = -3.0718 + 0.2;
+  controller.activate(q, JointVector::Zero(7));
+  controller.update(q, JointVector::Zero(7));
+  q[3] = -3.0718 + 0.05;
+  EXPECT_NEAR(controller.update(q, JointVector::Zero(7))[3], 87.0 / 2, 1e-6);
+}
+
+// What keeps the arm from its target comes before where it is.
+TEST(ImpedanceController, SaysThatATargetIsStaleNearAJointLimitToo)
+{
+  ImpedanceController controller = panda_controller();
+  JointVector q = panda_q();
+  q[3] = -3.0;
+  controller.activate(q, JointVector::Zero(7));
+  controller.set_target(controller.state().pose);
+  for (int tick = 0; tick < 200; ++tick)
+  {
+    controller.update(q, JointVector::Zero(7));
+  }
+  EXPECT_EQ(controller.state().reason, Reason::kTargetStale);
 }
 
 TEST(ImpedanceController, ChangesGainsSmoothly)

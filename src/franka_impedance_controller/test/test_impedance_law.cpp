@@ -133,15 +133,47 @@ TEST(IntegrateError, CountsSecondsAndDoesNotWindUp)
   Gains gains;
   gains.integral.setConstant(100.0);
   const WrenchBounds bounds = wrench_bounds(Vector6::Zero(), gains);  // +-20 N
-  Vector6 integral = integrate_error(Vector6::Zero(), along_x(0.004), along_x(8.0), bounds, kDt);
-  EXPECT_NEAR(integral[0], 4e-6, 1e-15);
-  integral = integrate_error(integral, along_x(0.02), along_x(20.0), bounds, kDt);
-  EXPECT_NEAR(integral[0], 4e-6, 1e-15);  // at the bound: kept
-  integral = integrate_error(integral, along_x(-0.001), along_x(20.0), bounds, kDt);
-  EXPECT_NEAR(integral[0], 3e-6, 1e-15);  // back
-  const Vector6 wrench = impedance_wrench(
-    along_x(0.004), Vector6::Zero(), Vector6::Zero(), along_x(0.02), bounds, gains);
+  const auto integrate = [&](const Vector6 & before, double error, double wrench) {
+    return integrate_error(before, along_x(error), along_x(wrench), bounds, gains, kDt);
+  };
+  Vector6 integral = integrate(Vector6::Zero(), 0.004, 8.0);
+  EXPECT_NEAR(integral[0], 4e-4, 1e-15);
+  integral = integrate(integral, 0.02, 20.0);
+  EXPECT_NEAR(integral[0], 4e-4, 1e-15);  // at the bound: kept
+  integral = integrate(integral, -0.001, 20.0);
+  EXPECT_NEAR(integral[0], 3e-4, 1e-15);  // back
+  EXPECT_NEAR(integrate(along_x(50.0), 0.0, 8.0)[0], 20.0, 1e-12);
+  const Vector6 wrench =
+    impedance_wrench(along_x(0.004), Vector6::Zero(), Vector6::Zero(), along_x(2.0), bounds, gains);
   EXPECT_NEAR(wrench[0], 8.0 + 2.0, 1e-12);
+}
+
+// Else a gain that is switched on after a long hold would find a sum that it never bounded.
+TEST(IntegrateError, IsNothingWithoutAGain)
+{
+  const Gains gains;
+  const WrenchBounds bounds = wrench_bounds(Vector6::Zero(), gains);
+  const Vector6 integral =
+    integrate_error(along_x(3.0), along_x(0.004), along_x(8.0), bounds, gains, kDt);
+  EXPECT_EQ(integral, Vector6::Zero());
+}
+
+// The force at rest stays between its two ends, however different the factors are.
+TEST(BlendGains, MovesTheForceAtRestStraight)
+{
+  Gains soft, stiff;
+  soft.stiffness[0] = 300.0;
+  soft.clip_positive[0] = 0.1;
+  stiff.stiffness[0] = 6000.0;
+  stiff.clip_positive[0] = 0.002;
+  for (const double share : {0.0, 0.1, 0.5, 0.9, 1.0})
+  {
+    const Gains gains = blend(soft, stiff, share);
+    EXPECT_NEAR(gains.stiffness[0], 300.0 + 5700.0 * share, 1e-9);
+    EXPECT_NEAR(gains.stiffness[0] * gains.clip_positive[0], 30.0 - 18.0 * share, 1e-9);
+  }
+  soft.stiffness[0] = 0.0;
+  EXPECT_NEAR(blend(soft, stiff, 0.0).clip_positive[0], 0.002, 1e-12);
 }
 
 TEST(ProjectToNullspace, LeavesTheToolAlone)

@@ -19,13 +19,15 @@ struct Gains
 
   /// Bounds of `reference - measured`, both given as positive numbers: `clip_positive` bounds the
   /// pull toward plus, `clip_negative` the pull toward minus. m, rad. The force at rest is at most
-  /// stiffness * clip. (SERL's `clip_x` bounds the pull toward minus x, `clip_neg_x` toward plus.)
+  /// stiffness * clip, and what the soft stops at the joints' ends add. (SERL's `clip_x` bounds the pull toward minus x, `clip_neg_x` toward plus.)
   Vector6 clip_positive = (Vector6() << 0.01, 0.01, 0.01, 0.1, 0.1, 0.1).finished();
   Vector6 clip_negative = (Vector6() << 0.01, 0.01, 0.01, 0.1, 0.1, 0.1).finished();
 
   double target_period = 0.1;  ///< s between targets; the reference takes as long to a new one
-  double max_linear_velocity = 0.25;  ///< m/s, of the reference, and of the tool while clipped
-  double max_angular_velocity = 2.0;  ///< rad/s, likewise
+  /// Of the reference. A tool that is let go toward a far reference settles at this plus
+  /// stiffness * clip / damping.
+  double max_linear_velocity = 0.25;  ///< m/s
+  double max_angular_velocity = 2.0;  ///< rad/s
 
   double nullspace_stiffness = 10.0;  ///< Nm/rad, toward the posture at activation
   double nullspace_damping = 6.3;     ///< Nms/rad, about 2 sqrt(stiffness)
@@ -38,7 +40,8 @@ struct Limits
   double torque_rate = 1000.0;  ///< Nm/s, every joint (Franka's limit)
 };
 
-/// `from`, with every entry moved toward `to` by `share` (0 to 1) of the way. Real-time safe.
+/// `from`, with every entry moved toward `to` by `share` (0 to 1) of the way; of the clips, the forces
+/// stiffness * clip. Real-time safe.
 Gains blend(const Gains & from, const Gains & to, double share);
 
 /// Throws std::invalid_argument with one line that names the first bad entry.

@@ -58,9 +58,17 @@ struct JointLimits
 /// Whether a joint is within the margin of its limit.
 bool near_joint_limit(const JointVector & q, const JointLimits & limits, const Guards & guards);
 
-/// Soft stops, Nm: a spring from the margin on that reaches the joint's torque limit at the joint's
-/// limit, stiffer on the way out than on the way back, so that it takes energy and gives none.
+/// Margins at which the soft stops begin, rad: guards.joint_limit_margin for a joint that has been
+/// farther from its limits than that, else the most that it has been (`previous` before this tick).
+/// So no stop sets an arm in motion that is found, or that a wider margin finds, near a limit.
+JointVector joint_margins(
+  const JointVector & previous, const JointVector & q, const JointLimits & limits,
+  const Guards & guards);
+
+/// Soft stops, Nm: springs from `margins` on, which over guards.joint_limit_margin reach the joint's
+/// torque limit. They are stiffer on the way out than on the way back, and so take energy.
 JointVector joint_limit_torque(
-  const JointVector & q, const JointVector & dq, const JointLimits & limits, const Guards & guards);
+  const JointVector & q, const JointVector & dq, const JointLimits & limits,
+  const JointVector & margins, const Guards & guards);
 
 }  // namespace franka_impedance_controller

@@ -78,6 +78,7 @@ private:
   Guards guards_;
   double dt_;
   JointLimits joint_limits_;
+  JointVector joint_margins_;
 
   bool active_ = false;
   bool following_ = false;   ///< a target was taken and is not stale
@@ -86,7 +87,7 @@ private:
   Reason target_reason_ = Reason::kHolding;
   Reference reference_;
   double time_left_ = 0.0;  ///< s, for the reference to reach the target
-  Vector6 error_integral_ = Vector6::Zero();
+  Vector6 integral_wrench_ = Vector6::Zero();
   JointVector posture_;
   ControllerState state_;
 };

@@ -29,8 +29,9 @@ struct Reference
 /// One tick of the low-pass: `previous`, moved along the straight way to `target` (SLERP for the
 /// rotation) so as to arrive after `time_left`, with bounded speed. For targets that come once per
 /// target_period this is the moving average over a period: a chain of straight lines without a stop
-/// between them. An exponential low-pass, as SERL's, slows down before each next target, and where
-/// that is a step from the measured pose, executes a third of it (20 mm at 10 Hz, 0.2 s).
+/// between them; it waits for one that comes late. An exponential low-pass, as SERL's, slows down
+/// before each next target, and where that is a step from the measured pose, executes a third of it
+/// (20 mm at 10 Hz, 0.2 s).
 Reference filter_target(
   const Reference & previous, const Pose & target, double time_left, const Gains & gains,
   double dt);
@@ -49,22 +50,25 @@ struct WrenchBounds
 /// side: velocity r(v) = clamp(v, 0, max_velocity) on the positive side. There the wrench is
 /// stiffness * clip + damping * (r(v) - v): the plain stiffness * clip while the tool gives way,
 /// damped when it is too fast or pushed back. So a wrench that feeds energy to the tool is never
-/// above stiffness * clip, moving or at rest.
+/// above stiffness * clip, moving or at rest. On its way to a far reference the tool settles at
+/// max_velocity + stiffness * clip / damping.
 WrenchBounds wrench_bounds(const Vector6 & twist, const Gains & gains);
 
-/// Spring to the reference, damper relative to its velocity, integral term; then the bounds above.
+/// Spring to the reference, damper relative to its velocity, the integral's wrench; then the bounds
+/// above.
 /// Away from the clip the tool follows at the reference's speed without lag; damping the tool's
 /// absolute velocity instead, as SERL does, would cap its speed at stiffness * clip / damping.
 /// Clamping one continuous wrench between two continuous bounds leaves no border to chatter across.
 Vector6 impedance_wrench(
   const Vector6 & error, const Vector6 & reference_velocity, const Vector6 & twist,
-  const Vector6 & error_integral, const WrenchBounds & bounds, const Gains & gains);
+  const Vector6 & integral_wrench, const WrenchBounds & bounds, const Gains & gains);
 
-/// One tick of the integral of the error (m s, rad s). Anti-windup: an axis whose wrench is at a
-/// bound only integrates back.
+/// One tick of the integral's wrench (N, Nm): integral * error * dt, summed up. Summing wrenches, not
+/// errors, keeps it where it is when the gain changes. Anti-windup: an axis whose wrench is at a bound
+/// only integrates back, none goes beyond stiffness * clip, and one without a gain has none.
 Vector6 integrate_error(
-  const Vector6 & integral, const Vector6 & error, const Vector6 & wrench,
-  const WrenchBounds & bounds, double dt);
+  const Vector6 & integral_wrench, const Vector6 & error, const Vector6 & wrench,
+  const WrenchBounds & bounds, const Gains & gains, double dt);
 
 /// Part of `torque` that leaves the tool's static wrench alone: (I - J^T (J J^T + s^2 I)^-1 J) torque.
 /// The damping s keeps the inverse bounded near singular postures.
