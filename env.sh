@@ -10,6 +10,7 @@ if [ -z "${ROS_DISTRO:-}" ]; then
     export AMENT_PREFIX_PATH="$_serl_root/.venv" CMAKE_PREFIX_PATH="$_serl_root/.venv"
 fi
 # Robot descriptions, and Pinocchio where ROS does not bring it.
-CMAKE_PREFIX_PATH="$CMAKE_PREFIX_PATH:$(echo "$_serl_root"/.venv/lib/python3*/site-packages/cmeel.prefix)"
+_serl_cmeel="$(echo "$_serl_root"/.venv/lib/python3*/site-packages/cmeel.prefix)"
+AMENT_PREFIX_PATH="$AMENT_PREFIX_PATH:$_serl_cmeel" CMAKE_PREFIX_PATH="$CMAKE_PREFIX_PATH:$_serl_cmeel"
 if [ -f "$_serl_root/install/local_setup.bash" ]; then . "$_serl_root/install/local_setup.bash"; fi
-unset _serl_root
+unset _serl_root _serl_cmeel

@@ -142,9 +142,13 @@ build_key() { # Python modules are linked into the build, not copied: only what 
         find src -name CMakeLists.txt -printf '%h\n' | while read -r package; do
             find "$package" -type f -not -name '*.pyc'
         done
-        find config -type f # tasks are installed with serl_bringup
+        find config launch -type f -not -name '*.pyc' # installed with serl_bringup
         echo colcon.meta
         echo .venv/.complete
+        IFS=: read -ra prefixes <<<"${AMENT_PREFIX_PATH:-}"
+        for prefix in "${prefixes[@]}"; do # ros2_control, once it is there, brings the controller plugin
+            if [[ -f $prefix/share/controller_interface/package.xml ]]; then echo "$prefix/share/controller_interface/package.xml"; fi
+        done
     } | sort -u | xargs -d '\n' sha256sum | sha256sum
 }
 
@@ -155,6 +159,8 @@ build_workspace() {
     source ./env.sh
     set -u
     run python -m colcon build --symlink-install --event-handlers console_cohesion+
+    [[ -e install/franka_impedance_controller/lib/libcartesian_impedance_controller.so ]] ||
+        say "ros2_control not found: built without the controller plugin, which only a real robot needs"
 }
 
 if [[ $root =~ [[:space:]] ]]; then stop "CMake of ROS 2 needs a path without spaces, got '$root'"; fi

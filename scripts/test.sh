@@ -14,6 +14,8 @@ failed=()
 echo "== C++ tests: franka_impedance_controller"
 ctest --test-dir build/franka_impedance_controller --label-regex gtest --no-tests=error --output-on-failure ||
     failed+=("C++ tests (ctest, above)")
+[[ -e install/franka_impedance_controller/lib/libcartesian_impedance_controller.so ]] ||
+    echo "ros2_control not found: the controller plugin was not built, and its tests did not run"
 echo "== Python tests"
 python -m pytest src/*/test tests "$@" || failed+=("Python tests (pytest, above)")
 
