@@ -73,9 +73,11 @@ private:
     const std::vector<rclcpp::Parameter> & changes) const;
   void receive_target(
     const geometry_msgs::msg::PoseStamped & message, const rclcpp::MessageInfo & info);
+  void ask_hardware();
   void check_hardware(const ListHardware::Response & response);
   void clear_fault(Trigger::Response & response);
   bool is_active() { return get_lifecycle_state().id() == kActive; }
+  bool is_inactive() { return get_lifecycle_state().id() == kInactive; }
 
   // In the control loop.
   void take_settings();
@@ -85,6 +87,7 @@ private:
   bool command_zero();
 
   static constexpr auto kActive = lifecycle_msgs::msg::State::PRIMARY_STATE_ACTIVE;
+  static constexpr auto kInactive = lifecycle_msgs::msg::State::PRIMARY_STATE_INACTIVE;
 
   std::shared_ptr<cartesian_impedance_controller::ParamListener> param_listener_;
   Params params_;  ///< as configured; of what may change since, settings_ has the newest
@@ -92,6 +95,7 @@ private:
   rclcpp::node_interfaces::OnSetParametersCallbackHandle::SharedPtr workspace_check_;
   rclcpp::Subscription<geometry_msgs::msg::PoseStamped>::SharedPtr target_subscription_;
   rclcpp::Client<ListHardware>::SharedPtr hardware_client_;
+  rclcpp::TimerBase::SharedPtr hardware_timer_;
   rclcpp::Service<Trigger>::SharedPtr clear_fault_service_;
   TargetOwner target_owner_;
   std::uint64_t owner_activation_ = 0;
@@ -99,7 +103,8 @@ private:
   Mailbox<Settings> settings_;
   Mailbox<Pose> target_;
   std::atomic<bool> second_publisher_ = false;
-  std::atomic<std::uint64_t> ticks_ = 0;  ///< the clock of target_owner_
+  std::atomic<bool> deactivated_ = false;  ///< and not yet known why
+  std::atomic<std::uint64_t> ticks_ = 0;   ///< the clock of target_owner_
   std::atomic<std::uint64_t> activations_ = 0;
   std::atomic<Fault> fault_ = Fault::kNone;
 

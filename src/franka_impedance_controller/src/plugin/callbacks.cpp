@@ -1,6 +1,7 @@
 // Copyright 2026 SERL ROS 2 maintainers. SPDX-License-Identifier: Apache-2.0
 // What the node's callbacks do: check, and leave for the control loop.
 #include <algorithm>
+#include <memory>
 #include <stdexcept>
 
 #include "franka_impedance_controller/cartesian_impedance_controller.hpp"
@@ -85,8 +86,24 @@ void CartesianImpedanceController::receive_target(
   target_.put(read(message.pose));
 }
 
+void CartesianImpedanceController::ask_hardware()
+{
+  // The manager deactivates for a person and for failed hardware alike, but it knows. Until it has
+  // answered it is asked again.
+  if (deactivated_ && is_inactive() && hardware_client_->service_is_ready())
+  {
+    hardware_client_->async_send_request(
+      std::make_shared<ListHardware::Request>(),
+      [this](rclcpp::Client<ListHardware>::SharedFuture answer) { check_hardware(*answer.get()); });
+  }
+}
+
 void CartesianImpedanceController::check_hardware(const ListHardware::Response & response)
 {
+  if (!is_inactive() || !deactivated_.exchange(false))
+  {
+    return;  // a person was faster, or it has answered already
+  }
   const auto names = command_interface_configuration().names;
   const auto is_mine = [&names](const auto & interface) {
     return std::find(names.begin(), names.end(), interface.name) != names.end();
@@ -96,10 +113,6 @@ void CartesianImpedanceController::check_hardware(const ListHardware::Response &
     return component.state.id != kActive &&
            std::any_of(interfaces.begin(), interfaces.end(), is_mine);
   };
-  if (is_active())
-  {
-    return;  // a person was faster than the answer
-  }
   if (std::any_of(response.component.begin(), response.component.end(), has_failed))
   {
     fault_ = Fault::kHardware;

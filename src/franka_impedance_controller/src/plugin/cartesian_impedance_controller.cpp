@@ -2,6 +2,7 @@
 #include "franka_impedance_controller/cartesian_impedance_controller.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <hardware_interface/types/hardware_interface_type_values.hpp>
 #include <limits>
@@ -74,6 +75,8 @@ CartesianImpedanceController::CallbackReturn CartesianImpedanceController::on_in
     [this](const std::vector<rclcpp::Parameter> & changes) { return check_workspace(changes); });
   hardware_client_ =
     get_node()->create_client<ListHardware>("controller_manager/list_hardware_components");
+  hardware_timer_ =
+    get_node()->create_wall_timer(std::chrono::milliseconds(20), [this] { ask_hardware(); });
   clear_fault_service_ = get_node()->create_service<Trigger>(
     "~/clear_fault",
     [this](const Trigger::Request::SharedPtr, const Trigger::Response::SharedPtr response) {
@@ -194,6 +197,7 @@ CartesianImpedanceController::CallbackReturn CartesianImpedanceController::on_ac
   }
   target_.take();
   second_publisher_ = false;
+  deactivated_ = false;
   failed_writes_ = 0;
   ++activations_;
   state_publisher_->forget();
@@ -213,11 +217,7 @@ CartesianImpedanceController::CallbackReturn CartesianImpedanceController::on_de
     announce(fault_);
     return CallbackReturn::ERROR;  // to on_error() and then unconfigured
   }
-  // Did a person ask for this, or did the hardware fail? The manager calls the same function for
-  // both, but it knows.
-  hardware_client_->async_send_request(
-    std::make_shared<ListHardware::Request>(),
-    [this](rclcpp::Client<ListHardware>::SharedFuture answer) { check_hardware(*answer.get()); });
+  deactivated_ = true;  // by a person, or because the hardware failed: ask_hardware()
   return CallbackReturn::SUCCESS;
 }
 
