@@ -39,19 +39,14 @@ def parameters(directory: Path, **actor) -> Path:
     return path
 
 
-class Running:
-    """One node's process. What it prints is in `text`."""
+class Process:
+    """What it prints is in `text`."""
 
-    def __init__(self, module: str, parameters: Path, *arguments: str):
-        """`arguments`: more of ROS, such as -p actor.max_steps:=10."""
-        self._output = parameters.with_name(f"{module}_{time.monotonic_ns()}.log")
-        command = [sys.executable, "-m", module, "--ros-args", "-r", "__ns:=/agent"]
-        with self._output.open("w") as output:
+    def __init__(self, command: list[str], output: Path, **options):
+        self._output = output
+        with output.open("w") as file:
             self.process = subprocess.Popen(
-                [*command, "--params-file", str(parameters), *arguments],
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"},
+                command, stdout=file, stderr=subprocess.STDOUT, **options
             )
 
     @property
@@ -73,6 +68,19 @@ class Running:
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
+
+
+class Running(Process):
+    """One node."""
+
+    def __init__(self, module: str, parameters: Path, *arguments: str):
+        """`arguments`: more of ROS, such as -p actor.max_steps:=10."""
+        command = [sys.executable, "-m", module, "--ros-args", "-r", "__ns:=/agent"]
+        super().__init__(
+            [*command, "--params-file", str(parameters), *arguments],
+            parameters.with_name(f"{module}_{time.monotonic_ns()}.log"),
+            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"},
+        )
 
 
 def wait_until(ready: Callable[[], bool], explain: Callable[[], str]) -> None:

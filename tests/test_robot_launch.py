@@ -2,7 +2,6 @@
 
 import shutil
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import yaml
 from ament_index_python import has_resource
 from rcl_interfaces.srv import GetParameters
 from rclpy.parameter import parameter_value_to_python
-from running import PATIENCE_S, wait_until
+from running import PATIENCE_S, Process
 
 ROOT = Path(__file__).resolve().parents[1]
 CONTROLLER = "cartesian_impedance_controller"
@@ -33,33 +32,16 @@ pytestmark = [
 ]
 
 
-class Launched:
-    """`ros2 launch` of the robot launch file. What it prints is in `text`."""
+class Launched(Process):
+    """`ros2 launch` of the robot launch file."""
 
     def __init__(self, output: Path, root: Path, *arguments: str):
-        self._output = output
-        with output.open("w") as file:
-            self.process = subprocess.Popen(
-                ["ros2", "launch", str(root / "launch/robot.launch.py"), *arguments],
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                # Also where the tests run in the background of a script, which ignores it.
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-            )
-
-    @property
-    def text(self) -> str:
-        return self._output.read_text()
-
-    def wait_for_text(self, wanted: str) -> None:
-        wait_until(lambda: wanted in self.text, lambda: f"'{wanted}' in: {self.text}")
-
-    def wait(self) -> int:
-        return self.process.wait(PATIENCE_S)
-
-    def interrupt(self) -> None:
-        self.process.send_signal(signal.SIGINT)
-        self.wait()
+        super().__init__(
+            ["ros2", "launch", str(root / "launch/robot.launch.py"), *arguments],
+            output,
+            # Also where the tests run in the background of a script, which ignores it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
 
 
 @pytest.fixture

@@ -132,6 +132,16 @@ def test_a_run_learns_over_real_nodes_and_leaves_everything_behind(task, tmp_pat
     assert list((run / "tensorboard").iterdir())
     assert not node_processes(run)
 
+    one_step = "environment.max_episode_steps=1"  # too few to get there
+    evaluated = serl("evaluate", run, "--episodes", 20, "--set", one_step)
+    assert evaluated.returncode == 0, evaluated.stderr
+    evaluation = json.loads((run / "evaluation.json").read_text())
+    assert evaluation["success_rate"] < 0.5
+    assert evaluation["evaluation_set"] == [one_step]
+    refused = serl("evaluate", run, "--set", "learner.batch_size=3")
+    assert refused.returncode == 2
+    assert "expected gains or a key of environment" in refused.stderr
+
 
 def test_ctrl_c_keeps_everything_and_resume_goes_on(task, tmp_path):
     run = tmp_path / "run"
@@ -233,6 +243,8 @@ MISTAKES = {
     ),
     "unknown override": (["pcb_insertion", "--set", "learner.batch=1"], "learner.batch: unknown"),
     "unknown argument": (["pcb_insertion", "--set", "environment.arguments.speed=1"], "speed"),
+    "unknown gains": (["pcb_insertion", "--set", "gains=none"], "unknown gains 'none'"),
+    "unknown arm": (["pcb_insertion", "--set", "environment.arguments.arm=scara"], "panda, ur5"),
     "resume with a seed": (["--resume", "--run-dir", "nowhere", "--seed", "0"], "no seed"),
     "resume in real time": (["--resume", "--run-dir", "nowhere", "--real-time"], "no real_time"),
     "nothing to resume": (["--resume", "--run-dir", "nowhere"], "not a run folder"),

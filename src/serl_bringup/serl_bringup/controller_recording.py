@@ -39,7 +39,7 @@ class Recording:
     velocity: np.ndarray  # (n, 3) m/s
     is_clipped: np.ndarray  # (n, 3) bool
     pull: np.ndarray  # (n, 3) N: force of the law
-    contact: np.ndarray  # (n, 3) N: force of the surroundings on the tool
+    contact: np.ndarray  # (n, 3) N: of the surroundings on the tool, its sensor along the tool
     serl: np.ndarray  # (m, 4) s, m: position under SERL's law; empty where not recorded
 
 

@@ -15,7 +15,7 @@ struct ControllerState
   Reason reason = Reason::kHolding;
   Pose pose;      ///< measured
   Pose target;    ///< commanded
-  Pose filtered;  ///< low-passed target
+  Pose filtered;  ///< smoothed target
   Pose clipped;   ///< what the spring pulls to
   Vector6 twist = Vector6::Zero();
   Vector6 wrench = Vector6::Zero();  ///< that the law commands at the tool's origin
