@@ -8,12 +8,15 @@ from typing import Protocol
 import gymnasium as gym
 import numpy as np
 
+from serl_actor.cameras import CameraFault
 from serl_actor.environment import is_success
 from serl_actor.pacer import Pacer
 from serl_learner.config import ConfigError
 from serl_learner.transition import Observation, Transition
 
 ON_TIME_S = 0.005  # a period this close to the wanted one counts as on time
+CAMERA_RETRY_S = 1.0  # between two resets while a camera fails
+CAMERA_PATIENCE_S = 30.0  # a camera that fails for longer ends the run
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class EpisodeStats:
     episode_return: float = 0.0
     success: bool = False
     terminated: bool = False
+    discarded: bool = False  # a camera failed: neither a success nor a failure
     intervened_steps: int = 0
     duration_s: float = 0.0  # of the steps
     reset_s: float = 0.0  # of the reset before them
@@ -60,6 +64,7 @@ class EpisodeStats:
         self.episode_return += transition.reward
         self.success = self.success or transition.success
         self.terminated = transition.terminated
+        self.discarded = transition.discarded
         self.intervened_steps += transition.intervened
 
     def on_time_share(self, rate_hz: float) -> float:
@@ -74,7 +79,9 @@ class Actor:
     """Acts in the environment; hands each transition to the sinks, each ended episode to theirs.
 
     `gate(sequence)` blocks until the transition of that number may be made, and returns False when
-    the run is stopping. A run that goes on after a restart gives the numbers to go on with.
+    the run is stopping. A run that goes on after a restart gives the numbers to go on with. `say`
+    is told of cameras that fail: within an episode, that ends as discarded; at its reset, which is
+    tried again, and raises CameraFault after 30 s.
     """
 
     def __init__(
@@ -91,6 +98,7 @@ class Actor:
         first_sequence: int = 0,
         first_episode: int = 0,
         seed: int = 0,
+        say: Callable[[str], None] = lambda message: None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ):
@@ -109,7 +117,8 @@ class Actor:
         seeds = np.random.SeedSequence([seed, first_episode]).generate_state(2)
         self._reset_seed: int | None = int(seeds[0])  # for the first reset alone
         self._random = np.random.default_rng(seeds[1])
-        self._clock = clock
+        self._say = say
+        self._clock, self._sleep = clock, sleep
         self._pacer = Pacer(config.control_rate_hz, clock, sleep)
 
     def run(self, stop: Callable[[], bool]) -> None:
@@ -125,7 +134,9 @@ class Actor:
         """Reset, then act, step and hand on; None when stopped before the first step."""
         stats = EpisodeStats(self._agent, self._actor, self._episode)
         reset_at = self._clock()
-        observation = self._reset()
+        observation = self._reset(stop)
+        if observation is None:
+            return None
         started_at = self._clock()
         ended = False
         while not ended:
@@ -151,12 +162,31 @@ class Actor:
     def _is_over(self, stop: Callable[[], bool]) -> bool:
         return stop() or self._sequence >= self._config.max_steps
 
-    def _reset(self) -> Observation:
-        observation, _ = self._environment.reset(seed=self._reset_seed)
+    def _reset(self, stop: Callable[[], bool]) -> Observation | None:
+        """The first observation, as soon as every camera works; None when stopped before."""
+        try:
+            observation, _ = self._environment.reset(seed=self._reset_seed)
+        except CameraFault as fault:
+            observation = self._reset_again(fault, stop)
         self._observed_ns = time.time_ns()
         self._reset_seed = None
         self._pacer.restart()
         return observation
+
+    def _reset_again(self, fault: CameraFault, stop: Callable[[], bool]) -> Observation | None:
+        self._say(f"{fault}; tries again for {CAMERA_PATIENCE_S:.0f} s")
+        failing_since = self._clock()
+        while not stop():
+            self._sleep(CAMERA_RETRY_S)
+            try:
+                observation, _ = self._environment.reset(seed=self._reset_seed)
+            except CameraFault:
+                if self._clock() - failing_since >= CAMERA_PATIENCE_S:
+                    raise
+                continue
+            self._say(f"cameras work again after {self._clock() - failing_since:.1f} s")
+            return observation
+        return None
 
     def _act(self, observation: Observation) -> tuple[int, np.ndarray]:
         """The policy's version (0: no policy) and an action (action_size,)."""
@@ -169,7 +199,13 @@ class Actor:
     ) -> tuple[Transition, Observation]:
         """Makes the step; gives it, and the observation that follows."""
         observed_ns = self._observed_ns
-        following, reward, terminated, truncated, info = self._environment.step(action)
+        discarded = False
+        try:
+            following, reward, terminated, truncated, info = self._environment.step(action)
+        except CameraFault as fault:  # the episode ends with what was seen last
+            following, reward, terminated, truncated, info = observation, 0.0, False, True, {}
+            discarded = True
+            self._say(f"{fault}; episode {self._episode} is discarded at step {step}")
         self._observed_ns = time.time_ns()
         executed = info.get("intervene_action", action)
         transition = Transition(
@@ -188,6 +224,7 @@ class Actor:
             grasp_penalty=float(info.get("grasp_penalty", 0.0)),
             policy_version=version,
             stamp_ns=observed_ns,
+            discarded=discarded,
         )
         self._sequence += 1
         return transition, following

@@ -90,6 +90,7 @@ class ActorNode(Node):
             first_sequence=first,
             first_episode=self._log.next_episode,
             seed=self._run.seed,
+            say=self.get_logger().error,
         )
         actor.run(stop.is_set)
         self._log.flush()

@@ -59,7 +59,7 @@ class CheckedEnvironment(gym.Wrapper):
                 self._refuse(
                     f"observation '{key}': expected shape {space.shape}, got {value.shape}"
                 )
-            if _is_image(space):
+            if is_image(space):
                 if value.dtype != np.uint8:
                     self._refuse(f"observation '{key}': expected uint8, got {value.dtype}")
                 converted[key] = value.copy()
@@ -77,7 +77,7 @@ def _entries(space: spaces.Space, name: str) -> dict[str, spaces.Box]:
     """The named boxes of an observation space, in its order."""
     where = f"environment {name}: observation"
     if isinstance(space, spaces.Box):
-        entries = {"image" if _is_image(space) else "state": space}
+        entries = {"image" if is_image(space) else "state": space}
     elif isinstance(space, spaces.Dict):
         entries = dict(space.items())
     else:
@@ -87,16 +87,16 @@ def _entries(space: spaces.Space, name: str) -> dict[str, spaces.Box]:
             raise ConfigError(f"{where} '{key}': expected a Box, got {entry}")
         if 0 in entry.shape:
             raise ConfigError(f"{where} '{key}': expected 1 or more elements, got {entry.shape}")
-        if _is_image(entry) and entry.shape[-1] != 3:
+        if is_image(entry) and entry.shape[-1] != 3:
             raise ConfigError(f"{where} '{key}': expected an image (H, W, 3), got {entry.shape}")
     return entries
 
 
-def _is_image(space: spaces.Box) -> bool:
+def is_image(space: spaces.Box) -> bool:
     return len(space.shape) == 3 and space.dtype == np.uint8
 
 
 def _converted(space: spaces.Box) -> spaces.Box:
-    if _is_image(space):
+    if is_image(space):
         return space
     return spaces.Box(-np.inf, np.inf, (int(np.prod(space.shape)),), np.float32)

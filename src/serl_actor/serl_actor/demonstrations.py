@@ -1,5 +1,6 @@
 """Records demonstrations, and says what is in them."""
 
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
@@ -39,8 +40,9 @@ def record(
     """Records `episodes` successful episodes and returns how many failed on the way.
 
     The demonstrator is `device`, or the one that the environment's configuration names. A failed
-    episode is dropped; those kept are written when they end, and numbered as if nothing lay
-    between them. Raises ConfigError after too many failures in a row.
+    episode is dropped, and so is one in which a camera failed; those kept are written when they
+    end, and numbered as if nothing lay between them. Raises ConfigError after too many that were
+    dropped in a row.
     """
     if episodes < 1:
         raise ConfigError(f"episodes: expected at least 1, got {episodes}")
@@ -56,6 +58,7 @@ def record(
         agent=agent,
         actor="demonstrator",
         seed=seed,
+        say=lambda message: print(message, file=sys.stderr),
     )
     try:
         actor.run(stop=lambda: recording.kept >= episodes)
@@ -82,8 +85,8 @@ class _Recording:
 
     def end(self, stats: EpisodeStats) -> None:
         episode, self._episode = self._episode, []
-        if not stats.success:
-            self.failed += 1
+        if stats.discarded or not stats.success:
+            self.failed += not stats.discarded  # a broken camera is no fault of the demonstrator
             self._failed_in_a_row += 1
             if self._failed_in_a_row == FAILURES_ALLOWED:
                 raise ConfigError(

@@ -9,6 +9,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
+from serl_actor.cameras import CameraGuard
 from serl_actor.checks import CheckedEnvironment
 from serl_actor.intervention import Device, Intervention
 from serl_actor.relative_frame import RelativeFrame
@@ -43,9 +44,11 @@ def make_environment(
 
     Observations are dicts of float32 vectors and uint8 images, actions (n,) in [-1, 1]. `device`
     may take over at each step; with a `demonstrator_seed` it is the task's own demonstrator.
-    Raises ConfigError, one line, when the environment cannot be made or cannot be acted in.
+    Raises ConfigError, one line, when the environment cannot be made or cannot be acted in; its
+    reset and step raise CameraFault when a camera fails.
     """
-    environment = CheckedEnvironment(_make(config, render_mode), config.id)
+    environment = CameraGuard(_make(config, render_mode))
+    environment = CheckedEnvironment(environment, config.id)
     environment = _unit_actions(environment, config.id)
     if demonstrator_seed is not None:
         device = _make_demonstrator(config, environment, demonstrator_seed)

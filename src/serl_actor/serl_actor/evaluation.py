@@ -64,7 +64,7 @@ def evaluate(
 
     Each episode has a seed of its own, so that two policies meet the same starts. `on_frame` gets a
     picture, uint8 (H, W, 3), of every state (needs render_mode="rgb_array"; NotImplementedError
-    where the environment draws none).
+    where the environment draws none). A camera that fails ends it with CameraFault.
     """
     if episodes < 1:
         raise ConfigError(f"episodes: expected at least 1, got {episodes}")

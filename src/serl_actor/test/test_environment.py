@@ -105,7 +105,11 @@ def test_a_dict_keeps_its_order_images_stay_images_and_the_rest_is_flattened():
     image = spaces.Box(0, 255, (4, 4, 3), np.uint8)
     environment = make_spaces(
         spaces.Dict([("z", vector), ("camera", image), ("a", spaces.Box(0, 9, (1, 2), np.int64))]),
-        value={"a": np.array([[5, 6]]), "z": np.zeros(2), "camera": np.ones((4, 4, 3), np.uint8)},
+        value={
+            "a": np.array([[5, 6]]),
+            "z": np.zeros(2),
+            "camera": np.full((4, 4, 3), 99, np.uint8),
+        },
     )
     observation, _ = environment.reset()
     assert list(observation) == ["z", "camera", "a"]
@@ -175,14 +179,14 @@ def test_broken_actions_and_rewards_are_refused(monkeypatch):
 
 
 def test_an_observation_that_was_given_is_not_changed_by_the_next_step():
-    shared = {"x": np.zeros(2, np.float32), "camera": np.zeros((4, 4, 3), np.uint8)}
+    shared = {"x": np.zeros(2, np.float32), "camera": np.full((4, 4, 3), 99, np.uint8)}
     space = {"x": spaces.Box(-1, 1, (2,)), "camera": spaces.Box(0, 255, (4, 4, 3), np.uint8)}
     environment = make_spaces(spaces.Dict(space), value=shared)
     first, _ = environment.reset()
     for array in shared.values():
         array += 1
     environment.step(np.zeros(2))
-    assert (first["x"] == 0).all() and (first["camera"] == 0).all()
+    assert (first["x"] == 0).all() and (first["camera"] == 99).all()
 
 
 def test_only_the_flag_means_success():

@@ -10,7 +10,8 @@ import torch
 
 from serl_actor.actor import Actor, ActorConfig
 from serl_actor.environment import make_environment
-from serl_bringup.task import load_task
+from serl_bringup.task import Task, load_task
+from serl_learner.backbone import make_backbone
 from serl_learner.codec import encode_transition
 from serl_learner.policy import Policy
 from serl_learner.transition import Observation, ObservationSpec
@@ -18,16 +19,20 @@ from serl_learner.transition import Observation, ObservationSpec
 WARM_UP = 50  # steps
 
 
-def measure(task: str = "pcb_insertion", steps: int = 500) -> dict[str, Any]:
+def measure(
+    observations: str | None = None, task: str = "pcb_insertion", steps: int = 300
+) -> dict[str, Any]:
     """Runs the actor's own loop, with an untrained policy. Times are medians in ms."""
     torch.set_num_threads(1)  # as the actor does: the other cores are the learner's
-    environment = make_environment(load_task(task).environment)
+    loaded = load_task(task, observations=observations)
+    environment = make_environment(loaded.environment)
     try:
-        policy = _UntrainedPolicy(environment)
+        policy = _UntrainedPolicy(environment, loaded)
         watch = _Watch()
         environment.unwrapped.step = watch.timed("environment", environment.unwrapped.step)
         environment.step = watch.timed("wrapped", environment.step)
-        policy.act = watch.timed("policy", policy.act)
+        policy.policy.look = watch.timed("backbone", policy.policy.look)
+        policy.act = watch.timed("action", policy.act)
         encode = watch.timed("encode", encode_transition)
 
         def hand_on(transition) -> None:
@@ -46,15 +51,19 @@ def measure(task: str = "pcb_insertion", steps: int = 500) -> dict[str, Any]:
         environment.close()
     times = {name: np.array(values[WARM_UP:]) for name, values in watch.times_ms.items()}
     times["wrappers"] = times.pop("wrapped") - times["environment"]
-    total = times.pop("total")
+    times["policy"] = times["action"] - times["backbone"]
+    total, action = times.pop("total"), times.pop("action")
     return {
         "task": task,
+        "observations": loaded.environment.arguments.get("observations", "state"),
         "steps": steps,
+        "observation_to_action_ms": round(float(np.median(action)), 3),
+        "observation_to_action_p99_ms": round(float(np.percentile(action, 99)), 3),
         "median_ms": round(float(np.median(total)), 3),
         "p99_ms": round(float(np.percentile(total, 99)), 3),
         "stages": {
             name: round(float(np.median(times[name])), 3)
-            for name in ("policy", "environment", "wrappers", "encode")
+            for name in ("backbone", "policy", "environment", "wrappers", "encode")
         },
     }
 
@@ -89,10 +98,14 @@ class _Watch:
 class _UntrainedPolicy:
     version = 0
 
-    def __init__(self, environment: gym.Env):
+    def __init__(self, environment: gym.Env, task: Task):
         observation, _ = environment.reset(seed=0)
         (action_size,) = environment.action_space.shape
-        self._policy = Policy(ObservationSpec.from_observation(observation), action_size)
+        spec = ObservationSpec.from_observation(observation, task.learner.observation_keys)
+        encoder = task.encoder
+        backbone = make_backbone(encoder.backbone, encoder.weights) if spec.images else None
+        hidden, std_range = task.rlpd.hidden, task.rlpd.std_range
+        self.policy = Policy(spec, action_size, hidden, std_range, encoder, backbone)
 
     def act(self, observation: Observation) -> np.ndarray:
-        return self._policy.act(observation, deterministic=False)
+        return self.policy.act(observation, deterministic=False)

@@ -1,35 +1,55 @@
-"""Critic steps per second: the fused ensemble, against a plain loop over separate critics."""
+"""Critic steps per second: the fused ensemble, against a plain loop over separate critics.
 
+From images: stored features, against the backbone in every update.
+"""
+
+import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from serl_learner.backbone import make_backbone
 from serl_learner.compute import tuned_process
+from serl_learner.encoder import EncoderConfig
+from serl_learner.frames import Frames
 from serl_learner.networks import CriticEnsemble
-from serl_learner.replay import Batch
+from serl_learner.replay import Batch, ReplayBuffer
 from serl_learner.rlpd import RLPD, RLPDConfig
-from serl_learner.transition import ObservationSpec
+from serl_learner.transition import ObservationSpec, Transition
 
 # The state of the insertion tasks: relative pose, twist, force, torque, gripper, socket.
 SPEC = ObservationSpec(
     (("pose", 6), ("twist", 6), ("force", 3), ("torque", 3), ("gripper", 1), ("socket_pose", 6))
 )
+# What their policy sees with two wrist cameras.
+VISION_SPEC = ObservationSpec(
+    (("pose", 6), ("force", 3), ("torque", 3)),
+    (("wrist_1", (128, 128, 3)), ("wrist_2", (128, 128, 3))),
+)
+VIEWS = EncoderConfig().stored_views
+CAPACITY = 4000  # observations
 ACTION_SIZE = 6
 CONFIG = RLPDConfig(return_range=(0.0, 1.0))
 
 
-def measure(batch_size: int = 256, threads: int = 1, seconds: float = 5.0) -> dict[str, Any]:
+def measure(observations: str = "state") -> dict[str, Any]:
+    return measure_vision() if observations == "vision" else measure_state()
+
+
+def measure_state(batch_size: int = 256, threads: int = 1, seconds: float = 5.0) -> dict[str, Any]:
     batch = random_batch(batch_size)
     # The loop first: the rest of the process is then as a user of plain PyTorch has it.
     torch.set_num_threads(threads)
-    loop_rate = _rate(LoopedRLPD(CONFIG).update_critic, batch, seconds)
+    loop_rate = rate(LoopedRLPD(CONFIG).update_critic, batch, seconds=seconds)
     agent = RLPD(CONFIG, SPEC, ACTION_SIZE, seed=0)
     with tuned_process(threads):
-        rate = _rate(agent.update_critic, batch, seconds)
-        actor_rate = _rate(agent.update_actor, batch, seconds / 2)
+        critic_rate = rate(agent.update, batch, False, seconds=seconds)
+        both_rate = rate(agent.update, batch, True, seconds=seconds / 2)
     return {
         "observations": "state",
         "batch_size": batch_size,
@@ -37,11 +57,56 @@ def measure(batch_size: int = 256, threads: int = 1, seconds: float = 5.0) -> di
         "state_size": SPEC.state_size,
         "action_size": ACTION_SIZE,
         "threads": threads,
-        "critic_steps_per_s": round(rate, 1),
-        "actor_steps_per_s": round(actor_rate, 1),
+        "critic_steps_per_s": round(critic_rate, 1),
+        "critic_and_actor_steps_per_s": round(both_rate, 1),
         "loop_critic_steps_per_s": round(loop_rate, 1),
-        "ratio_to_loop": round(rate / loop_rate, 2),
+        "ratio_to_loop": round(critic_rate / loop_rate, 2),
     }
+
+
+def measure_vision(batch_size: int = 256, seconds: float = 20.0) -> dict[str, Any]:
+    """Two cameras, all cores. Sampling is part of a step, as it is of the learner's."""
+    threads = os.cpu_count() or 1
+    rates = {}
+    with tuned_process(threads):
+        for path, views in (("features", VIEWS), ("pixels", 0)):
+            step, nbytes = vision_step(batch_size, views)
+            rates[path] = rate(step, seconds=seconds, warm_up=3 if views else 1)
+            rates[f"{path}_bytes"] = nbytes
+    return {
+        "observations": "vision",
+        "batch_size": batch_size,
+        "ensemble": CONFIG.ensemble,
+        "cameras": len(VISION_SPEC.images),
+        "stored_views": VIEWS,
+        "threads": threads,
+        "critic_steps_per_s": round(rates["features"], 2),
+        "pixel_critic_steps_per_s": round(rates["pixels"], 4),
+        "ratio_to_pixels": round(rates["features"] / rates["pixels"], 1),
+        "bytes_per_100k": round(rates["features_bytes"] * 100_000 / CAPACITY),
+        "pixel_bytes_per_100k": round(rates["pixels_bytes"] * 100_000 / CAPACITY),
+    }
+
+
+def vision_step(batch_size: int, views: int) -> tuple[Callable[[], Any], int]:
+    """A critic step from a replay too large for a processor's cache, and that replay's size."""
+    config = EncoderConfig(stored_views=views)
+    backbone = make_backbone(config.backbone, config.weights)
+    agent = RLPD(CONFIG, VISION_SPEC, ACTION_SIZE, 0, config, backbone)
+    frames = Frames(VISION_SPEC, config, backbone)
+    rng = np.random.default_rng(0)
+    replay = ReplayBuffer(CAPACITY, VISION_SPEC, ACTION_SIZE, rng, frames)
+    transition = random_transition(VISION_SPEC, 0, rng)
+    encoded = frames.encode([random_transition(VISION_SPEC, 0, rng).observation for _ in range(8)])
+    for sequence in range(CAPACITY):
+        replay.add(replace(transition, sequence=sequence, step=sequence), encoded[sequence % 8])
+
+    def step() -> None:
+        batch = replay.sample(batch_size)
+        seen, following = frames.augment(batch.frames), frames.augment(batch.next_frames)
+        agent.update(replace(batch, frames=seen, next_frames=following), False)
+
+    return step, replay.nbytes
 
 
 def random_batch(size: int) -> Batch:
@@ -52,13 +117,33 @@ def random_batch(size: int) -> Batch:
     return Batch(state, action, reward, 1.0 - reward, next_state)
 
 
-def _rate(update: Callable[[Batch], Any], batch: Batch, seconds: float) -> float:
+def random_transition(
+    spec: ObservationSpec, sequence: int, rng: np.random.Generator, ends: bool = False
+) -> Transition:
+    observation = {name: rng.random(size, np.float32) for name, size in spec.vectors}
+    observation |= {n: rng.integers(0, 256, shape, np.uint8) for n, shape in spec.images}
+    return Transition(
+        agent="agent",
+        actor="actor",
+        sequence=sequence,
+        episode=0,
+        step=sequence,
+        observation=observation,
+        action=rng.random(ACTION_SIZE, np.float32),
+        reward=0.0,
+        terminated=False,
+        truncated=ends,
+        final_observation=observation if ends else None,
+    )
+
+
+def rate(function: Callable[..., Any], *arguments, seconds: float, warm_up: int = 5) -> float:
     """Calls per second."""
-    for _ in range(5):
-        update(batch)
+    for _ in range(warm_up):
+        function(*arguments)
     count, begin = 0, time.perf_counter()
     while time.perf_counter() - begin < seconds:
-        update(batch)
+        function(*arguments)
         count += 1
     return count / (time.perf_counter() - begin)
 
@@ -94,7 +179,8 @@ class LoopedRLPD:
         next_state = agent.policy.normalizer(batch.next_state)
         action, _ = agent.policy.sample(next_state, agent.generator)
         x = torch.cat([next_state, action], dim=-1)
-        members = torch.randperm(config.ensemble, generator=agent.generator)[: config.subset]
+        order = torch.rand(config.ensemble, generator=agent.generator)
+        members = order.argsort()[: config.subset]
         q = torch.stack([self.targets[member](x).squeeze(-1) for member in members])
         target = batch.reward + config.discount * batch.mask * q.amin(dim=0)
         return target.clamp(*config.return_range)

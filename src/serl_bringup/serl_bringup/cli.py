@@ -65,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_train(commands)
     _add_evaluate(commands)
     _add_demos(commands)
+    _add_encoder(commands)
     _add_plot(commands)
     _add_benchmark(commands)
     doctor = commands.add_parser("doctor", help="check this machine, and say what to do")
@@ -114,13 +115,12 @@ def _train(arguments) -> int:
     if arguments.resume:
         _refuse_with_resume(arguments)
     overrides = dict(parse_setting(text) for text in arguments.set)
-    if arguments.observations:
-        overrides["environment.arguments.observations"] = arguments.observations
     if arguments.max_steps is not None:
         overrides["actor.max_steps"] = arguments.max_steps
     options = TrainOptions(
         task=arguments.task,
         environment_id=arguments.env,
+        observations=arguments.observations,
         overrides=overrides,
         seed=arguments.seed or 0,
         run_directory=arguments.run_dir,
@@ -206,10 +206,7 @@ def _demos_record(arguments) -> int:
     from serl_bringup.demonstrations import record_file, show_file
     from serl_bringup.task import load_task
 
-    overrides = {}
-    if arguments.observations:
-        overrides["environment.arguments.observations"] = arguments.observations
-    task = load_task(arguments.task, overrides=overrides)
+    task = load_task(arguments.task, observations=arguments.observations)
     path = arguments.output or Path("demos", f"{task.task}.mcap")
     record_file(task, arguments.episodes, arguments.seed, path, Console())
     show_file(path, Console())
@@ -220,6 +217,37 @@ def _demos_info(arguments) -> int:
     from serl_bringup.demonstrations import show_file
 
     show_file(arguments.file, Console())
+    return 0
+
+
+def _add_encoder(commands) -> None:
+    encoder = commands.add_parser("encoder", help="weights of the frozen backbone")
+    actions = encoder.add_subparsers(required=True, metavar="ACTION")
+    p = actions.add_parser("convert", help="SERL's published weights of ResNet-10, once")
+    p.add_argument("source", type=_file(".pkl"), metavar="SOURCE.pkl")
+    p.add_argument("output", type=_file(".safetensors"), metavar="OUTPUT.safetensors")
+    p.set_defaults(command=_encoder_convert)
+    p = actions.add_parser("pretrain", help="train a backbone on the task's own images")
+    p.add_argument("task", metavar="TASK")
+    p.add_argument("output", type=_file(".safetensors"), metavar="OUTPUT.safetensors")
+    p.add_argument("--steps", type=_at_least(100), default=2500, help="environment steps to see")
+    p.add_argument("--seed", type=_at_least(0), default=0)
+    p.set_defaults(command=_encoder_pretrain)
+
+
+def _encoder_convert(arguments) -> int:
+    from serl_bringup.encoder import convert
+
+    convert(arguments.source, arguments.output, Console())
+    return 0
+
+
+def _encoder_pretrain(arguments) -> int:
+    from serl_bringup.encoder import pretrain_file
+    from serl_bringup.task import load_task
+
+    task = load_task(arguments.task, observations="vision")
+    pretrain_file(task, arguments.steps, arguments.output, arguments.seed, Console())
     return 0
 
 
@@ -289,6 +317,9 @@ def _add_benchmark(commands) -> None:
     p.add_argument(
         "--histogram", type=_file(".png"), metavar="FILE", help="controller: draw its ticks' times"
     )
+    p.add_argument(
+        "--observations", choices=("state", "vision"), help="actor, learner: what the policy sees"
+    )
     p.add_argument("--gains", metavar="SET", help="contact: default pcb_insertion")
     p.add_argument("--plot", type=_file(".png"), metavar="FILE", help="contact: draw the impacts")
     p.set_defaults(command=_benchmark)
@@ -298,10 +329,17 @@ def _benchmark(arguments) -> int:
     from serl_bringup.benchmark import run
 
     options = {}
-    for name, part in (("histogram", "controller"), ("gains", "contact"), ("plot", "contact")):
+    parts = {
+        "histogram": ("controller",),
+        "gains": ("contact",),
+        "plot": ("contact",),
+        "observations": ("actor", "learner"),
+    }
+    for name, fitting in parts.items():
         if (value := getattr(arguments, name)) is not None:
-            if arguments.part != part:
-                raise ConfigError(f"--{name}: expected the part {part}, got {arguments.part}")
+            if arguments.part not in fitting:
+                expected = " or ".join(fitting)
+                raise ConfigError(f"--{name}: expected the part {expected}, got {arguments.part}")
             options[name] = value
     run(arguments.part, **options)
     return 0

@@ -64,6 +64,8 @@ def _task_rows(progress: Progress) -> list[tuple[str, str]]:
     if progress.intervened_steps:
         share = progress.intervened_steps / max(progress.env_steps, 1)
         rows.append(("corrected by a person", _percent(share)))
+    if progress.discarded:
+        rows.append(("discarded, camera failed", f"{progress.discarded}"))
     if progress.on_time_shares:
         rows.append(("steps on time", _percent(mean(progress.on_time_shares))))
     return rows

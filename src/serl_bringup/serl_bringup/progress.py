@@ -18,7 +18,8 @@ class Progress:
     has_success: bool  # the task says when it is solved; else episodes are judged by their return
     started: float = field(default_factory=time.monotonic)
     env_steps: int = 0
-    episodes: int = 0
+    episodes: int = 0  # that count, so without those discarded
+    discarded: int = 0  # episodes in which a sensor failed
     intervened_steps: int = 0
     learner: object | None = None
     recent: deque = field(default_factory=lambda: deque(maxlen=RECENT_EPISODES))
@@ -38,10 +39,13 @@ class Progress:
         self.env_steps = max(self.env_steps, message.env_steps)
 
     def episode(self, message) -> None:
+        self.env_steps = max(self.env_steps, message.last_sequence + 1)
+        if message.discarded:
+            self.discarded += 1
+            return
         self.episodes += 1
         self.has_success = self.has_success or message.success
         self.intervened_steps += message.intervened_steps
-        self.env_steps = max(self.env_steps, message.last_sequence + 1)
         self.recent.append(message)
         if not math.isnan(message.policy_latency_s):  # before the first policy
             self.policy_latencies_s.append(message.policy_latency_s)

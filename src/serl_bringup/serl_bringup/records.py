@@ -32,6 +32,8 @@ class Records:
         self._events = SummaryWriter(str(events))
 
     def episode(self, message, recent_success_rate: float, wall_minutes: float) -> None:
+        if message.discarded:  # neither a success nor a failure: no point of a learning curve
+            return
         env_steps = message.last_sequence + 1
         values = [
             int(v) if isinstance(v, bool) else v

@@ -28,8 +28,11 @@ class RunFolder:
         self.events = path / "tensorboard"
 
     @classmethod
-    def create(cls, path: Path | None, task: str) -> "RunFolder":
-        """A new folder, by default runs/<task>/<stamp>, where none is and the disk has room."""
+    def create(cls, path: Path | None, task: str, log_bytes: int = 0) -> "RunFolder":
+        """A new folder, by default runs/<task>/<stamp>, where none is and the disk has room.
+
+        `log_bytes`: what the log of its transitions will take beside the rest.
+        """
         path = path or Path("runs", task, time.strftime("%Y-%m-%d-%H%M%S"))
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise ConfigError(
@@ -40,11 +43,12 @@ class RunFolder:
             free = shutil.disk_usage(path).free
         except OSError as error:
             raise ConfigError(f"run folder {path} cannot be made: {error.strerror}") from None
-        if free < MINIMUM_FREE_BYTES:
+        needed = MINIMUM_FREE_BYTES + log_bytes
+        if free < needed:
             path.rmdir()
             raise ConfigError(
                 f"disk of {path} has {free / 1e6:.0f} MB free: "
-                f"expected at least {MINIMUM_FREE_BYTES / 1e6:.0f} MB"
+                f"expected at least {needed / 1e6:.0f} MB"
             )
         folder = cls(path.resolve())
         folder.logs.mkdir()

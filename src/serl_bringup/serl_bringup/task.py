@@ -12,6 +12,7 @@ from serl_actor.actor import ActorConfig
 from serl_actor.environment import EnvironmentConfig
 from serl_learner.bc import BCConfig
 from serl_learner.config import ConfigError, RunConfig, from_dict, load_task_file, parse_yaml
+from serl_learner.encoder import EncoderConfig
 from serl_learner.rlpd import RLPDConfig
 from serl_learner.trainer import LearnerConfig
 
@@ -23,6 +24,7 @@ class Task:
     task: str
     environment: EnvironmentConfig
     rlpd: RLPDConfig = field(default_factory=RLPDConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
     learner: LearnerConfig = field(default_factory=LearnerConfig)
     actor: ActorConfig = field(default_factory=ActorConfig)
     bc: BCConfig = field(default_factory=BCConfig)
@@ -87,10 +89,15 @@ def load_gains(name: str) -> dict[str, Any]:
 
 
 def load_task(
-    name: str | None, *, environment_id: str = "", overrides: dict[str, Any] | None = None
+    name: str | None,
+    *,
+    environment_id: str = "",
+    observations: str | None = None,
+    overrides: dict[str, Any] | None = None,
 ) -> Task:
     """Loads a task by name or file; for a bare Gymnasium environment `gymnasium.yaml` serves.
 
+    `observations` (state, vision) chooses what the policy learns from, otherwise the file does.
     `overrides` maps dotted keys to values, e.g. {"learner.batch_size": 128}. The gain set named by
     `gains` becomes arguments of the environment, which may override its values one by one. Raises
     ConfigError with one line that names the key, the value and what was expected.
@@ -102,6 +109,7 @@ def load_task(
         sections.setdefault("environment", {})["id"] = environment_id
         if name is None:
             sections["task"] = environment_id.split(":")[-1].replace("/", "-")
+    _choose_observations(sections, observations, where)
     if "gains" in sections:
         _expand_gains(sections)
     overrides = dict(overrides or {})
@@ -111,6 +119,30 @@ def load_task(
     for key, value in overrides.items():
         _override(sections, key, value)
     return from_dict(Task, sections, where)
+
+
+def _choose_observations(sections: dict[str, Any], wanted: str | None, where: str) -> None:
+    """Merges the section `with_<observations>` into the others, and drops those not chosen."""
+    given = sections.pop("observations", None)
+    variants = {k: sections.pop(k) for k in list(sections) if k.startswith("with_")}
+    chosen = wanted or given
+    if chosen is None:
+        return
+    if not isinstance(chosen, str):
+        raise ConfigError(f"{where}: observations: expected state or vision, got {chosen!r}")
+    _merge(sections, variants.get(f"with_{chosen}", {}), f"{where}: with_{chosen}")
+    _override(sections, "environment.arguments.observations", chosen)
+
+
+def _merge(sections: dict[str, Any], winning: dict[str, Any], where: str) -> None:
+    """Puts the values of `winning` into `sections`, mapping by mapping."""
+    if not isinstance(winning, dict):
+        raise ConfigError(f"{where}: expected sections, got {winning!r}")
+    for key, value in winning.items():
+        if isinstance(value, dict) and isinstance(sections.get(key), dict):
+            _merge(sections[key], value, f"{where}.{key}")
+        else:
+            sections[key] = value
 
 
 def _expand_gains(sections: dict[str, Any]) -> None:

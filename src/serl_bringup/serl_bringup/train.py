@@ -17,7 +17,10 @@ from serl_bringup.records import read_episodes
 from serl_bringup.run_folder import RunFolder
 from serl_bringup.session import Session
 from serl_bringup.task import Task, load_task
+from serl_learner.backbone import make_backbone
 from serl_learner.config import ConfigError, RunConfig
+from serl_learner.frames import Frames
+from serl_learner.replay import slot_bytes
 from serl_learner.transition import ObservationSpec
 
 
@@ -27,6 +30,7 @@ class TrainOptions:
 
     task: str | None
     environment_id: str
+    observations: str | None
     overrides: dict[str, Any]
     seed: int
     run_directory: Path | None
@@ -37,14 +41,29 @@ class TrainOptions:
     evaluation_episodes: int
 
 
+@dataclass(frozen=True)
+class Needs:
+    """What a run will take, as far as its observations decide it."""
+
+    control_period_s: float
+    replay_bytes: int  # memory, when the replay is full
+    log_bytes: int  # disk
+
+
 def train(options: TrainOptions, console: Console) -> None:
     """Trains to the task's last step, or to Ctrl-C."""
-    task, folder = _resume(options) if options.resume else _prepare(options, console)
+    task, folder, needs = _resume(options) if options.resume else _prepare(options, console)
     console.print(f"run folder {folder.path}", soft_wrap=True)
+    memory, disk = needs.replay_bytes / 1e9, needs.log_bytes / 1e9
+    console.print(
+        f"replay of {task.learner.replay_capacity:,} observations: {memory:.2f} GB of memory when"
+        f" full; log: up to {disk:.2f} GB of disk",
+        soft_wrap=True,
+    )
     progress = Progress(
         task.task,
         task.actor.max_steps,
-        _check_environment(task),
+        needs.control_period_s,
         has_success=bool(task.environment.demonstrator),
     )
     if folder.episodes.exists():
@@ -58,14 +77,18 @@ def train(options: TrainOptions, console: Console) -> None:
     conclude(task, folder, progress, options.algorithm, episodes, console)
 
 
-def _prepare(options: TrainOptions, console: Console) -> tuple[Task, RunFolder]:
+def _prepare(options: TrainOptions, console: Console) -> tuple[Task, RunFolder, Needs]:
     task = load_task(
-        options.task, environment_id=options.environment_id, overrides=options.overrides
+        options.task,
+        environment_id=options.environment_id,
+        observations=options.observations,
+        overrides=options.overrides,
     )
-    period_s = _check_environment(task)
+    needs = _check_environment(task)
     if options.real_time:
-        task = replace(task, actor=replace(task.actor, control_rate_hz=1 / period_s))
-    folder = RunFolder.create(options.run_directory, task.task)
+        rate_hz = 1 / needs.control_period_s
+        task = replace(task, actor=replace(task.actor, control_rate_hz=rate_hz))
+    folder = RunFolder.create(options.run_directory, task.task, needs.log_bytes)
     try:
         demonstrated = _demonstrate(task, options, folder, console)
         if not demonstrated and options.algorithm == "rlpd" and task.actor.random_steps == 0:
@@ -83,17 +106,17 @@ def _prepare(options: TrainOptions, console: Console) -> tuple[Task, RunFolder]:
     except BaseException:
         shutil.rmtree(folder.path)  # nothing has been learned: leave no half-made folder in the way
         raise
-    return task, folder
+    return task, folder, needs
 
 
-def _resume(options: TrainOptions) -> tuple[Task, RunFolder]:
+def _resume(options: TrainOptions) -> tuple[Task, RunFolder, Needs]:
     folder = RunFolder.open(options.run_directory)
     task = load_task(str(folder.config), overrides=options.overrides)
     demonstrations = str(folder.demonstrations) if folder.demonstrations.exists() else ""
     run = replace(task.run, directory=str(folder.path), demonstrations=demonstrations)
     task = task.in_run(run)  # the folder may have been moved
     task.save(folder.config)
-    return task, folder
+    return task, folder, _check_environment(task)
 
 
 def _demonstrate(task: Task, options: TrainOptions, folder: RunFolder, console: Console) -> bool:
@@ -112,19 +135,19 @@ def _demonstrate(task: Task, options: TrainOptions, folder: RunFolder, console: 
     return True
 
 
-def _check_environment(task: Task) -> float:
-    """Makes the environment once, so that what is wrong with it shows before anything starts.
-
-    Returns its control period (s).
-    """
+def _check_environment(task: Task) -> Needs:
+    """Makes the environment once, so that what is wrong with it shows before anything starts."""
     environment = make_environment(task.environment)
     try:
         shapes = environment.observation_space.items()
         example = {name: np.zeros(space.shape, space.dtype) for name, space in shapes}
-        spec = ObservationSpec.from_observation(example, task.learner.observation_keys)
-        if spec.images:
-            names = ", ".join(name for name, _ in spec.images)
-            raise ConfigError(f"learner.observation_keys: expected names of vectors, got {names}")
-        return control_period_s(environment)
+        (action_size,) = environment.action_space.shape
+        period_s = control_period_s(environment)
     finally:
         environment.close()
+    spec = ObservationSpec.from_observation(example, task.learner.observation_keys)
+    encoder = task.encoder
+    backbone = make_backbone(encoder.backbone, encoder.weights) if spec.images else None
+    slot = slot_bytes(spec, action_size, Frames(spec, encoder, backbone))
+    logged = sum(value.nbytes for value in example.values())
+    return Needs(period_s, task.learner.replay_capacity * slot, task.actor.max_steps * logged)

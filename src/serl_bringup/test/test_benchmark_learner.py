@@ -12,7 +12,7 @@ def test_fused_critic_update_equals_the_loop():
     fused, loop = RLPD(config, SPEC, ACTION_SIZE, seed=0), LoopedRLPD(config)
     batch = random_batch(16)
     for _ in range(3):  # both draw the same actions and members from generators of the same seed
-        fused.update_critic(batch)
+        fused.update(batch, with_actor=False)
         loop.update_critic(batch)
     for ensemble, separate in ((fused.critic, loop.critics), (fused.target_critic, loop.targets)):
         for member, critic in enumerate(separate):
@@ -22,9 +22,15 @@ def test_fused_critic_update_equals_the_loop():
 
 
 def test_benchmarks_give_their_figures():
-    learner = benchmark_learner.measure(batch_size=8, seconds=0.05)
+    learner = benchmark_learner.measure_state(batch_size=8, seconds=0.05)
     assert learner["critic_steps_per_s"] > 0 and learner["ratio_to_loop"] > 0
+    vision = benchmark_learner.measure_vision(batch_size=2, seconds=0.05)
+    assert vision["critic_steps_per_s"] > 0 and vision["ratio_to_pixels"] > 0
+    views = vision["stored_views"]
+    image = views * 512 * 4 * 4 * 2  # float16 features; of one camera
+    assert vision["bytes_per_100k"] == 100_000 * (2 * image + 4 * (12 + 6 + 2) + 4 * 8)
+    assert vision["pixel_bytes_per_100k"] == 100_000 * (2 * 128 * 128 * 3 + 4 * 20 + 4 * 8)
     replay = benchmark_replay.measure(capacity=500, seconds=0.05)
     # float32 state, action, reward and mask, and three indices, per observation
-    assert replay["bytes_per_100k"] == 100_000 * (4 * (25 + 6 + 2) + 3 * 8)
+    assert replay["bytes_per_100k"] == 100_000 * (4 * (25 + 6 + 2) + 4 * 8)
     assert replay["samples_per_s"] > 0

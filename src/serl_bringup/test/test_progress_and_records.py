@@ -14,10 +14,11 @@ from serl_learner.config import ConfigError
 from serl_msgs.msg import EpisodeSummary, LearnerStatus
 
 
-def episode(number, length=10, success=True):
+def episode(number, length=10, success=True, discarded=False):
     return EpisodeSummary(
         episode=number, last_sequence=(number + 1) * length - 1, length=length, success=success,
-        episode_return=float(success), policy_latency_s=math.nan, on_time_share=math.nan,
+        episode_return=float(success), discarded=discarded, policy_latency_s=math.nan,
+        on_time_share=math.nan,
     )  # fmt: skip
 
 
@@ -29,6 +30,19 @@ def test_progress_counts_what_the_messages_say():
     assert progress.recent_success_rate == 15 / 20  # the last 20 episodes only
     assert progress.robot_minutes == pytest.approx(250 * 0.1 / 60)
     assert not progress.policy_latencies_s  # NaN: no policy had arrived
+
+
+def test_an_episode_that_was_discarded_is_neither_a_success_nor_a_failure(tmp_path):
+    progress = Progress("task", max_steps=100, control_period_s=0.1, has_success=True)
+    records = Records(tmp_path / "episodes.csv", tmp_path / "events")
+    for number in range(4):
+        message = episode(number, success=number != 1, discarded=number == 1)
+        progress.episode(message)
+        records.episode(message, progress.recent_success_rate, wall_minutes=1.0)
+    records.close()
+    assert (progress.episodes, progress.discarded, progress.env_steps) == (3, 1, 40)
+    assert progress.recent_success_rate == 1.0
+    assert [row["episode"] for row in read_episodes(tmp_path / "episodes.csv")] == [0, 2, 3]
 
 
 def test_the_view_shows_a_run_before_during_and_after():

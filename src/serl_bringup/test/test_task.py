@@ -33,6 +33,41 @@ def test_every_shipped_gain_set_is_one_of_the_law(name):
     assert Gains(**gains)
 
 
+def test_observations_choose_a_variant_of_the_task(tmp_path):
+    path = write(
+        tmp_path / "mine.yaml",
+        {
+            "task": "mine",
+            "observations": "state",
+            "environment": {"id": "X-v0"},
+            "learner": {"batch_size": 64, "utd_ratio": 4.0},
+            "with_vision": {"learner": {"batch_size": 32}, "encoder": {"stored_views": 3}},
+        },
+    )
+    state, vision = load_task(path), load_task(path, observations="vision")
+    assert state.environment.arguments == {"observations": "state"}
+    assert vision.environment.arguments == {"observations": "vision"}
+    assert (state.learner.batch_size, vision.learner.batch_size) == (64, 32)
+    assert vision.learner.utd_ratio == 4.0 and vision.encoder.stored_views == 3
+    set_too = load_task(path, observations="vision", overrides={"learner.batch_size": 16})
+    assert set_too.learner.batch_size == 16
+    again = tmp_path / "again.yaml"
+    vision.save(again)  # a run's copy has nothing left to choose
+    assert load_task(str(again)) == vision
+
+
+def test_a_variant_that_is_no_mapping_is_refused(tmp_path):
+    sections = {"task": "mine", "environment": {"id": "X-v0"}, "with_vision": 3}
+    path = write(tmp_path / "mine.yaml", sections)
+    with pytest.raises(ConfigError, match=r"mine\.yaml: with_vision: expected sections, got 3"):
+        load_task(path, observations="vision")
+
+
+def test_the_shipped_insertion_learns_from_two_cameras_if_asked():
+    keys = load_task("pcb_insertion", observations="vision").learner.observation_keys
+    assert {"wrist_1", "wrist_2"} < set(keys) and "socket_pose" not in keys
+
+
 def test_an_unknown_task_names_those_there_are():
     with pytest.raises(ConfigError, match=r"unknown task 'pcb'.*pcb_insertion"):
         find_task_file("pcb")

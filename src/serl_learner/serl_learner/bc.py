@@ -8,8 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from serl_learner.backbone import make_backbone
 from serl_learner.config import ConfigError, expect
+from serl_learner.encoder import EncoderConfig, arrange
+from serl_learner.frames import Frames
 from serl_learner.policy import Policy
+from serl_learner.replay import filled_replay
 from serl_learner.rlpd import NonFiniteLoss
 from serl_learner.transition import ObservationSpec, Transition
 
@@ -34,13 +38,13 @@ class BCConfig:
         expect(0 < low < high, "std_range", "0 < low < high", self.std_range)
 
 
-def bc_loss(policy: Policy, state: Tensor, action: Tensor) -> Tensor:
+def bc_loss(policy: Policy, encoding: Tensor, action: Tensor) -> Tensor:
     """Negative log likelihood of actions (B, A) under a Gaussian around the policy's mode.
 
     The Gaussian lies in the action space. Under the tanh a demonstrated -1 or 1, common where a
     person moves at full speed, would be infinitely far away.
     """
-    mean, std = policy.actor(policy.normalizer(state))
+    mean, std = policy.actor(encoding)
     error = (action - torch.tanh(mean)) / std
     nats = 0.5 * error.square() + std.log() + 0.5 * math.log(2 * math.pi)
     return nats.sum(dim=-1).mean()
@@ -51,25 +55,29 @@ def train_bc(
     config: BCConfig,
     seed: int,
     observation_keys: tuple[str, ...] = (),
+    encoder: EncoderConfig | None = None,
 ) -> Policy:
     """Fits a policy of the named observations (of all, with no names) to the actions."""
     if not transitions:
         raise ConfigError("behaviour cloning: expected demonstrations, got no transition")
     spec = ObservationSpec.from_observation(transitions[0].observation, observation_keys)
     action_size = len(transitions[0].action)
-    for transition in transitions:
-        transition.check(spec, action_size)
-    states = torch.from_numpy(np.stack([spec.flatten(t.observation) for t in transitions]))
-    actions = torch.from_numpy(np.stack([t.action for t in transitions]).astype(np.float32))
+    encoder = encoder or EncoderConfig()
+    backbone = make_backbone(encoder.backbone, encoder.weights) if spec.images else None
+    frames = Frames(spec, encoder, backbone, seed)
+    data = filled_replay(transitions, spec, action_size, np.random.default_rng(seed), frames)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        policy = Policy(spec, action_size, config.hidden, config.std_range)
-    policy.normalizer.fit(states)
-    optimizer = torch.optim.Adam(policy.actor.parameters(), lr=config.learning_rate, fused=True)
+        policy = Policy(spec, action_size, config.hidden, config.std_range, encoder, backbone)
+    policy.normalizer.fit(data.states())
+    parameters = [*policy.actor.parameters(), *policy.encoder.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=config.learning_rate, fused=True)
     generator = torch.Generator().manual_seed(seed)
     for step in range(config.steps):
-        index = torch.randint(len(states), (config.batch_size,), generator=generator)
-        loss = bc_loss(policy, states[index], actions[index])
+        batch = data.sample(config.batch_size)
+        seen = arrange(frames.augment(batch.frames))
+        encoding = policy.encoder(batch.state, seen, dropout=generator)
+        loss = bc_loss(policy, encoding, batch.action)
         if not math.isfinite(loss.item()):
             raise NonFiniteLoss(f"cloning loss is {loss.item()} at step {step}, not applied")
         optimizer.zero_grad()

@@ -118,6 +118,7 @@ def encode_transition(transition: Transition) -> msg.Transition:
         intervened=bool(transition.intervened),
         grasp_penalty=float(transition.grasp_penalty),
         policy_version=transition.policy_version,
+        discarded=bool(transition.discarded),
     )
     message.action = _floats(transition.action)
     if transition.final_observation is not None:
@@ -134,6 +135,8 @@ def decode_transition(message: msg.Transition) -> Transition:
         if not np.isfinite(getattr(message, field)):
             raise ValueError(f"{where}: {field}: expected finite, got {getattr(message, field)}")
     ended = message.terminated or message.truncated
+    if message.discarded and not ended:
+        raise ValueError(f"{where}: discarded: expected only at the end of an episode")
     if len(message.final_observation) != int(ended):
         raise ValueError(
             f"{where}: final_observation: expected {int(ended)} (terminated={message.terminated},"
@@ -161,6 +164,7 @@ def decode_transition(message: msg.Transition) -> Transition:
         policy_version=message.policy_version,
         stamp_ns=to_nanoseconds(message.observation.stamp),
         final_observation=final_observation,
+        discarded=message.discarded,
     )
 
 

@@ -16,6 +16,7 @@ from rclpy.node import Node
 from serl_learner import qos
 from serl_learner.checkpoint import CheckpointStore
 from serl_learner.codec import decode_transition, encode_policy, to_time
+from serl_learner.encoder import EncoderConfig
 from serl_learner.inbox import Inbox
 from serl_learner.parameters import read_run, read_section
 from serl_learner.rlpd import RLPDConfig
@@ -41,6 +42,7 @@ class LearnerNode(Node):
         self._agent, task, self._run = read_run(self)
         self._config = read_section(self, "learner", LearnerConfig)
         self._rlpd = read_section(self, "rlpd", RLPDConfig)
+        self._encoder = read_section(self, "encoder", EncoderConfig)
         file = self._run.demonstrations
         self._prior = list(load_transitions(file, task)) if file else []
         self._claim = claim_role(self, "a learner", "policy")
@@ -68,6 +70,7 @@ class LearnerNode(Node):
             self._run.seed,
             CheckpointStore(Path(self._run.directory) / "checkpoints"),
             self._run.resume,
+            self._encoder,
         )
         trainer.run(stop.is_set)
         self._statuses.wait_for_all_acked(ACKNOWLEDGE)

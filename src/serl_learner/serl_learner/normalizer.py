@@ -26,6 +26,8 @@ class Normalizer(nn.Module):
 
     def fit(self, states: Tensor) -> None:
         """Measures mean and scale on (N, S) raw states."""
+        if not self.sizes:
+            return  # images alone
         std = states.double().std(dim=0, correction=0)
         floors = [group.amax() * RELATIVE_FLOOR for group in std.split(self.sizes)]
         floor = torch.cat([f.expand(n) for f, n in zip(floors, self.sizes, strict=True)])

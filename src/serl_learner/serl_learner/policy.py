@@ -1,7 +1,9 @@
 """The policy: what acting needs and nothing else, and its safetensors form for wire and disk."""
 
+import functools
 import json
 import math
+from dataclasses import asdict
 
 import numpy as np
 import safetensors.torch
@@ -10,14 +12,20 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from serl_learner.config import ConfigError
+from serl_learner.backbone import Backbone, make_backbone
+from serl_learner.config import ConfigError, from_dict
+from serl_learner.encoder import EncoderConfig, ObservationEncoder, arrange
 from serl_learner.networks import Actor
 from serl_learner.normalizer import Normalizer
 from serl_learner.transition import Observation, ObservationSpec
 
 
 class Policy(nn.Module):
-    """A tanh-Gaussian over actions in [-1, 1], given the vectors of an observation."""
+    """A tanh-Gaussian over actions in [-1, 1], given an observation.
+
+    A frozen backbone, which every policy of a run shares, is used and not owned: it is neither
+    among the parameters nor in the bytes that cross the wire.
+    """
 
     def __init__(
         self,
@@ -25,33 +33,53 @@ class Policy(nn.Module):
         action_size: int,
         hidden: tuple[int, ...] = (256, 256),
         std_range: tuple[float, float] = (1e-5, 5.0),
+        encoder: EncoderConfig | None = None,
+        backbone: Backbone | None = None,
     ) -> None:
+        """`encoder` and `backbone` are for observations with images."""
         super().__init__()
-        if spec.images:
+        if (spec.state_size == 0 and not spec.images) or action_size == 0:
+            raise ConfigError(f"observations: expected at least one vector or image, got {spec}")
+        if spec.images and backbone is None:
             names = ", ".join(name for name, _ in spec.images)
-            raise ConfigError(f"observations: expected vectors only (state), got images {names}")
-        if spec.state_size == 0 or action_size == 0:
-            raise ConfigError(f"observations: expected at least one vector, got {spec.vectors}")
+            raise ConfigError(f"policy: expected a backbone for images {names}, got none")
         self.spec = spec
         self.action_size = action_size
         self.hidden = hidden
         self.std_range = std_range
-        self.normalizer = Normalizer(spec)
-        self.actor = Actor(spec.state_size, action_size, hidden, std_range)
+        self.encoder_config = encoder or EncoderConfig()
+        self.encoder = ObservationEncoder(spec, self.encoder_config, backbone)
+        self.actor = Actor(self.encoder.size, action_size, hidden, std_range)
+        self._backbone = (backbone,)  # in a tuple: no submodule
+
+    @property
+    def normalizer(self) -> Normalizer:
+        return self.encoder.normalizer
+
+    @property
+    def backbone(self) -> Backbone | None:
+        return self._backbone[0]
 
     @torch.inference_mode()
     def act(self, observation: Observation, deterministic: bool) -> np.ndarray:
         """Action (A,) float32 in [-1, 1]: the mode, or a sample from torch's global generator."""
-        state = torch.from_numpy(self.spec.flatten(observation))
-        mean, std = self.actor(self.normalizer(state))
+        state = torch.from_numpy(self.spec.flatten(observation))[None]
+        mean, std = self.actor(self.encoder(state, self.look(observation)))
         if not deterministic:
             mean = mean + std * torch.randn_like(mean)
-        return torch.tanh(mean).numpy()
+        return torch.tanh(mean)[0].numpy()
 
-    def sample(self, state: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Normalised states (B, S) -> reparametrised actions (B, A) and their log density (B,)."""
-        mean, std = self.actor(state)
-        noise = torch.randn(mean.shape, generator=generator)
+    def look(self, observation: Observation) -> Tensor:
+        """Frames (1, cameras, ...) as the encoder takes them, from images as they are."""
+        if not self.spec.images:
+            return torch.empty(1, 0)
+        images = torch.from_numpy(np.stack([observation[name] for name, _ in self.spec.images]))
+        return arrange(self.backbone(images)[None]) if self.backbone.frozen else images[None]
+
+    def sample(self, encoding: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Encodings (B, D) -> reparametrised actions (B, A) and their log density (B,)."""
+        mean, std = self.actor(encoding)
+        noise = torch.randn(mean.shape, generator=generator, device=mean.device)
         return tanh_gaussian(mean, std, noise)
 
 
@@ -70,26 +98,58 @@ def to_bytes(policy: Policy) -> bytes:
         "action_size": policy.action_size,
         "hidden": policy.hidden,
         "std_range": policy.std_range,
+        "encoder": asdict(policy.encoder_config),
+        "backbone": policy.backbone.digest if policy.backbone and policy.backbone.frozen else "",
     }
     metadata = {"spec": policy.spec.to_json(), "network": json.dumps(network)}
-    return safetensors.torch.save(policy.state_dict(), metadata)
+    tensors = {name: value.cpu() for name, value in policy.state_dict().items()}
+    return safetensors.torch.save(tensors, metadata)
 
 
 def from_bytes(data: bytes) -> Policy:
-    """The policy of `to_bytes`. Raises ValueError if the bytes are anything else."""
+    """The policy of `to_bytes`. Raises ValueError if the bytes are anything else.
+
+    Raises ConfigError where the frozen backbone of one that sees cannot be had here.
+    """
     try:
         tensors = safetensors.torch.load(data)
         header_size = int.from_bytes(data[:8], "little")
         metadata = json.loads(data[8 : 8 + header_size])["__metadata__"]
         network = json.loads(metadata["network"])
-        policy = Policy(
-            ObservationSpec.from_json(metadata["spec"]),
-            network["action_size"],
-            tuple(network["hidden"]),
-            tuple(network["std_range"]),
-        )
-        policy.load_state_dict(tensors)
-    except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"policy of {len(data)} bytes: not a policy of serl: {reason}") from None
+        spec = ObservationSpec.from_json(metadata["spec"])
+        encoder = from_dict(EncoderConfig, network["encoder"], "encoder")
+        digest = network["backbone"]
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise _not_a_policy(data, error) from None
+    backbone = _backbone(encoder, digest) if spec.images else None
+    try:
+        sizes = network["action_size"], tuple(network["hidden"]), tuple(network["std_range"])
+        with torch.device("meta"):  # no random weights, which the policy's own would replace
+            policy = Policy(spec, *sizes, encoder, backbone)
+        policy.load_state_dict({k: v.float() for k, v in tensors.items()}, assign=True)
+    except (ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise _not_a_policy(data, error) from None
     return policy
+
+
+def _not_a_policy(data: bytes, error: Exception) -> ValueError:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return ValueError(f"policy of {len(data)} bytes: not a policy of serl: {reason}")
+
+
+def _backbone(config: EncoderConfig, digest: str) -> Backbone:
+    """The one that the policy was trained with; of a trained one, the policy brings the weights."""
+    if not digest:
+        return make_backbone(config.backbone, config.weights)
+    backbone = _frozen_backbone(config.backbone, config.weights)
+    if backbone.digest != digest:
+        raise ConfigError(
+            f"encoder.weights: {config.weights} gives {config.backbone} {backbone.digest[:12]},"
+            f" expected {digest[:12]}, with which the policy was trained"
+        )
+    return backbone
+
+
+@functools.cache
+def _frozen_backbone(name: str, weights: str) -> Backbone:
+    return make_backbone(name, weights)

@@ -1,5 +1,7 @@
 """Replay: transitions in preallocated memory, each observation stored once."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,20 +10,26 @@ import torch
 from torch import Tensor
 
 from serl_learner.config import ConfigError
-from serl_learner.transition import ObservationSpec, Transition
+from serl_learner.frames import ENCODED_TOGETHER, Frames, encode
+from serl_learner.transition import Observation, ObservationSpec, Transition
 
 NONE = -1
+NO_FRAMES = torch.empty(0, dtype=torch.uint8)
+CPU = torch.device("cpu")
+INDEX_BYTES = 4 * 8  # of a slot: next, rank, place among the sampleable ones, episode
 
 
 @dataclass(frozen=True)
 class Batch:
-    """B transitions. States are raw (not normalised)."""
+    """B transitions. States are raw (not normalised); frames are what `Frames` stores or gives."""
 
     state: Tensor  # (B, S)
     action: Tensor  # (B, A)
     reward: Tensor  # (B,)
     mask: Tensor  # (B,) 1 - terminated: 0 where no value follows; a time limit keeps it at 1
     next_state: Tensor  # (B, S)
+    frames: Tensor = NO_FRAMES  # (B, cameras, ...)
+    next_frames: Tensor = NO_FRAMES  # (B, cameras, ...)
 
     @staticmethod
     def concatenate(first: "Batch", second: "Batch") -> "Batch":
@@ -35,27 +43,43 @@ class ReplayBuffer:
     A slot knows the slot of its next observation: that of the actor's following step of the same
     episode, or the episode's final observation, which takes a slot of its own. Until that one is
     known, and wherever a step is missing, the transition is not sampled. So nothing is ever paired
-    across a gap, two episodes or two actors, and several actors may write in turns.
+    across a gap, two episodes or two actors, and several actors may write in turns. An episode that
+    is discarded in the end is forgotten whole.
     """
 
     def __init__(
-        self, capacity: int, spec: ObservationSpec, action_size: int, rng: np.random.Generator
+        self,
+        capacity: int,
+        spec: ObservationSpec,
+        action_size: int,
+        rng: np.random.Generator,
+        frames: Frames | None = None,
+        device: torch.device = CPU,
     ) -> None:
+        """`frames` is for observations with images."""
         if capacity < 2:
             raise ConfigError(f"replay_capacity: expected at least 2, got {capacity}")
-        slot_bytes = 4 * (spec.state_size + action_size + 2) + 3 * 8
-        _check_memory(capacity, capacity * slot_bytes)
+        frames = frames or Frames(ObservationSpec(spec.vectors))
         self._spec = spec
+        self._layout = frames
         self._rng = rng
-        self._state = np.zeros((capacity, spec.state_size), np.float32)
-        self._action = np.zeros((capacity, action_size), np.float32)
-        self._reward = np.zeros(capacity, np.float32)
-        self._mask = np.zeros(capacity, np.float32)
+        self._device = device
+        _check_memory(capacity, capacity * slot_bytes(spec, action_size, frames), device)
+        slot = _slot(spec, action_size, frames)
+        self._data = {k: _zeros(capacity, w, dtype, device) for k, (w, dtype) in slot.items()}
+        frame_size = math.prod(frames.shape)
+        # A row for each view of each camera of each slot.
+        self._views = self._data["frames"].view(
+            capacity * frames.cameras * frames.views, frame_size
+        )
         self._next = np.full(capacity, NONE)  # slot of the next observation
         self._sampleable = np.zeros(
             capacity, np.int64
         )  # the first `len(self)`: slots, in any order
         self._rank = np.full(capacity, NONE)  # where a slot stands in `_sampleable`
+        self._episode = np.full(capacity, NONE)  # running number of the slot's episode
+        self._episodes: dict[tuple[str, int], int] = {}  # (actor, episode) under way: that number
+        self._episode_count = 0
         self._size = 0
         self._head = 0  # slot that is written next
         self._open: dict[str, tuple[int, int, int]] = {}  # actor: its last (episode, step, slot)
@@ -67,50 +91,89 @@ class ReplayBuffer:
     @property
     def capacity(self) -> int:
         """Number of observations held; the final one of an episode counts."""
-        return len(self._state)
+        return len(self._next)
 
     @property
     def nbytes(self) -> int:
-        return sum(a.nbytes for a in vars(self).values() if isinstance(a, np.ndarray))
+        """Memory of the full buffer, which the system gives as it fills."""
+        arrays = [a for a in vars(self).values() if isinstance(a, np.ndarray)]
+        return sum(a.nbytes for a in arrays) + sum(t.nbytes for t in self._data.values())
 
-    def add(self, transition: Transition) -> None:
-        """Stores one step. Steps of one actor come in order; those left out are gaps."""
-        slot = self._store(self._spec.flatten(transition.observation))
-        self._action[slot] = transition.action
-        self._reward[slot] = transition.reward
-        self._mask[slot] = 1.0 - transition.terminated
+    def add(
+        self,
+        transition: Transition,
+        frames: Tensor | None = None,
+        final_frames: Tensor | None = None,
+    ) -> None:
+        """Stores one step. Steps of one actor come in order; those left out are gaps.
+
+        Frames are one element of `Frames.encode`, of the observation and of the final one.
+        """
+        episode = self._number(transition)
+        slot = self._store(transition.observation, frames, episode)
+        self._data["action"][slot] = torch.from_numpy(np.asarray(transition.action, np.float32))
+        self._data["reward"][slot] = transition.reward
+        self._data["mask"][slot] = 1.0 - transition.terminated
         previous = self._open.pop(transition.actor, None)
         if previous is not None:
-            episode, step, previous_slot = previous
-            if (episode, step + 1) == (transition.episode, transition.step):
+            previous_episode, step, previous_slot = previous
+            if (previous_episode, step + 1) == (transition.episode, transition.step):
                 self._link(previous_slot, slot)
         if transition.final_observation is not None:
-            self._link(slot, self._store(self._spec.flatten(transition.final_observation)))
+            final = self._store(transition.final_observation, final_frames, episode)
+            self._link(slot, final)
         else:
             self._open[transition.actor] = (transition.episode, transition.step, slot)
+        if transition.discarded:
+            for member in np.flatnonzero(self._episode == episode):
+                self._forget(int(member))
 
     def sample(self, count: int) -> Batch:
-        """`count` transitions, uniformly and with replacement."""
+        """`count` transitions, uniformly and with replacement; a view of each frame at random."""
         slots = self._sampleable[self._rng.integers(self._size, size=count)]
         following = self._next[slots]
-        arrays = (
-            self._state[slots],
-            self._action[slots],
-            self._reward[slots],
-            self._mask[slots],
-            self._state[following],
+        return Batch(
+            self._take("state", slots),
+            self._take("action", slots),
+            self._take("reward", slots).squeeze(-1),
+            self._take("mask", slots).squeeze(-1),
+            self._take("state", following),
+            self._take_frames(slots),
+            self._take_frames(following),
         )
-        return Batch(*map(torch.from_numpy, arrays))
 
     def states(self) -> Tensor:
         """(N, S): the state of every transition that can be sampled."""
-        return torch.from_numpy(self._state[self._sampleable[: self._size]])
+        return self._take("state", self._sampleable[: self._size])
 
-    def _store(self, state: np.ndarray) -> int:
+    def _take(self, name: str, slots: np.ndarray) -> Tensor:
+        return self._data[name].index_select(0, torch.from_numpy(slots).to(self._device))
+
+    def _take_frames(self, slots: np.ndarray) -> Tensor:
+        """(B, cameras, *shape): a view per camera, chosen independently."""
+        cameras, views = self._layout.cameras, self._layout.views
+        view = self._rng.integers(views, size=(len(slots), cameras)) if views > 1 else 0
+        rows = (slots[:, None] * cameras + np.arange(cameras)) * views + view
+        index = torch.from_numpy(rows.ravel()).to(self._device)
+        return self._views.index_select(0, index).view(len(slots), cameras, *self._layout.shape)
+
+    def _number(self, transition: Transition) -> int:
+        """A running number for the transition's episode."""
+        key = transition.actor, transition.episode
+        if key not in self._episodes:
+            self._episodes = {k: n for k, n in self._episodes.items() if k[0] != transition.actor}
+            self._episodes[key] = self._episode_count
+            self._episode_count += 1
+        return self._episodes[key]
+
+    def _store(self, observation: Observation, frames: Tensor | None, episode: int) -> int:
         """Writes an observation to the oldest slot, whose transition is forgotten."""
         slot = self._head
         self._forget(slot)
-        self._state[slot] = state
+        self._data["state"][slot] = torch.from_numpy(self._spec.flatten(observation))
+        if self._layout.cameras:
+            self._data["frames"][slot] = frames.flatten()
+        self._episode[slot] = episode
         self._head = (slot + 1) % self.capacity
         return slot
 
@@ -135,9 +198,54 @@ class ReplayBuffer:
             self._next[slot] = NONE
 
 
-def _check_memory(capacity: int, needed: int) -> None:
+def slot_bytes(spec: ObservationSpec, action_size: int, frames: Frames) -> int:
+    """Memory of one observation with its transition."""
+    widths = _slot(spec, action_size, frames).values()
+    return sum(width * dtype.itemsize for width, dtype in widths) + INDEX_BYTES
+
+
+def _slot(
+    spec: ObservationSpec, action_size: int, frames: Frames
+) -> dict[str, tuple[int, torch.dtype]]:
+    """What one slot holds: number and type of the elements, by name."""
+    return {
+        "state": (spec.state_size, torch.float32),
+        "action": (action_size, torch.float32),
+        "reward": (1, torch.float32),
+        "mask": (1, torch.float32),
+        "frames": (frames.cameras * frames.views * math.prod(frames.shape), frames.dtype),
+    }
+
+
+def filled_replay(
+    transitions: Sequence[Transition],
+    spec: ObservationSpec,
+    action_size: int,
+    rng: np.random.Generator,
+    frames: Frames,
+    device: torch.device = CPU,
+) -> ReplayBuffer:
+    """A replay that just holds the given transitions, which are checked."""
+    observations = len(transitions) + sum(t.final_observation is not None for t in transitions)
+    replay = ReplayBuffer(max(observations, 2), spec, action_size, rng, frames, device)
+    for transition in transitions:
+        transition.check(spec, action_size)
+    for begin in range(0, len(transitions), ENCODED_TOGETHER):
+        for arrival in encode(transitions[begin : begin + ENCODED_TOGETHER], frames):
+            replay.add(*arrival)
+    return replay
+
+
+def _zeros(count: int, width: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """On a CPU, memory that the system gives only as it is written."""
+    if device.type != "cpu":
+        return torch.zeros(count, width, dtype=dtype, device=device)
+    return torch.from_numpy(np.zeros((count, width), str(dtype).removeprefix("torch.")))
+
+
+def _check_memory(capacity: int, needed: int, device: torch.device) -> None:
     """Memory is reserved lazily by the system: without this a run would be killed hours later."""
-    available = _available_memory()
+    available = _available_memory(device)
     if needed > available:
         raise ConfigError(
             f"replay_capacity: {capacity} transitions need {needed / 1e9:.1f} GB, "
@@ -145,7 +253,9 @@ def _check_memory(capacity: int, needed: int) -> None:
         )
 
 
-def _available_memory() -> int:
-    """Bytes that the system can give without swapping."""
+def _available_memory(device: torch.device) -> int:
+    """Bytes that the device, or the system without swapping, can give."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
     lines = Path("/proc/meminfo").read_text().splitlines()
     return next(1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))

@@ -11,13 +11,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from serl_learner.backbone import Backbone
 from serl_learner.config import ConfigError, expect
+from serl_learner.encoder import EncoderConfig, arrange
 from serl_learner.networks import CriticEnsemble
 from serl_learner.policy import Policy
 from serl_learner.replay import Batch
 from serl_learner.transition import ObservationSpec
 
-Info = dict[str, float]
+Figures = dict[str, Tensor]  # of an update, each ()
+Info = dict[str, float]  # the same as numbers
 
 
 @dataclass(frozen=True)
@@ -63,95 +66,152 @@ class NonFiniteLoss(ConfigError):
     """
 
 
+@dataclass(frozen=True)
+class Encoded:
+    """B transitions as the networks see them."""
+
+    encoding: Tensor  # (B, D), with the gradient to the encoder
+    action: Tensor  # (B, A)
+    reward: Tensor  # (B,)
+    mask: Tensor  # (B,)
+    next_encoding: Tensor  # (B, D), without gradient
+
+
 class RLPD(nn.Module):
-    """Policy, critics and temperature, each with an optimiser of its own, and how they learn."""
+    """Policy, critics and temperature, each with an optimiser of its own, and how they learn.
+
+    The encoder is shared. The critic trains it; the policy takes the encoding as it is.
+    """
 
     def __init__(
-        self, config: RLPDConfig, spec: ObservationSpec, action_size: int, seed: int
+        self,
+        config: RLPDConfig,
+        spec: ObservationSpec,
+        action_size: int,
+        seed: int,
+        encoder: EncoderConfig | None = None,
+        backbone: Backbone | None = None,
+        device: torch.device | str = "cpu",
     ) -> None:
         super().__init__()
         self.config = config
+        self.device = torch.device(device)
         self.target_entropy = (
             -0.5 * action_size if config.target_entropy is None else config.target_entropy
         )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.policy = Policy(spec, action_size, config.hidden, config.std_range)
+            self.policy = Policy(
+                spec, action_size, config.hidden, config.std_range, encoder, backbone
+            )
             self.critic = CriticEnsemble(
-                config.ensemble, spec.state_size, action_size, config.hidden
+                config.ensemble, self.policy.encoder.size, action_size, config.hidden
             )
         self.target_critic = copy.deepcopy(self.critic).requires_grad_(False)
         # softplus of this is the temperature, which is so kept above 0
         self.raw_temperature = nn.Parameter(
             torch.tensor(math.log(math.expm1(config.initial_temperature)))
         )
+        self.to(self.device)
+        valued = [*self.critic.parameters(), *self.policy.encoder.parameters()]
         self.optimizers = {
-            "critic": self._adam(self.critic.parameters()),
+            "critic": self._adam(valued),
             "actor": self._adam(self.policy.actor.parameters()),
             "temperature": self._adam([self.raw_temperature]),
         }
-        self.generator = torch.Generator().manual_seed(seed)
+        self.generator = torch.Generator(self.device).manual_seed(seed)
         self.critic_steps = 0
         self.actor_steps = 0
 
     def _adam(self, parameters) -> torch.optim.Adam:
-        return torch.optim.Adam(parameters, lr=self.config.learning_rate, fused=True)
+        rate, on_gpu = self.config.learning_rate, self.device.type == "cuda"
+        return torch.optim.Adam(parameters, lr=rate, fused=True, capturable=on_gpu)
 
     @property
     def temperature(self) -> Tensor:
         return F.softplus(self.raw_temperature)
 
+    def encode(self, batch: Batch) -> Encoded:
+        """Sees each observation once, for all losses. Only the critic's trains the encoder."""
+        encoder = self.policy.encoder
+        encoding = encoder(batch.state, arrange(batch.frames), dropout=self.generator)
+        with torch.no_grad():
+            following = encoder(batch.next_state, arrange(batch.next_frames))
+        return Encoded(encoding, batch.action, batch.reward, batch.mask, following)
+
     @torch.no_grad()
-    def target(self, batch: Batch) -> Tensor:
+    def target(self, batch: Encoded) -> Tensor:
         """r + discount * mask * min over a random subset of the target critics, (B,)."""
-        config = self.config
-        next_state = self.policy.normalizer(batch.next_state)
-        next_action, log_prob = self.policy.sample(next_state, self.generator)
-        members = torch.randperm(config.ensemble, generator=self.generator)[: config.subset]
-        value = self.target_critic(next_state, next_action, members).amin(dim=0)  # (B,)
+        config, following = self.config, batch.next_encoding
+        next_action, log_prob = self.policy.sample(following, self.generator)
+        order = torch.rand(config.ensemble, generator=self.generator, device=self.device)
+        members = order.argsort()[: config.subset]
+        value = self.target_critic(following, next_action, members).amin(dim=0)  # (B,)
         if config.backup_entropy:
             value = value - self.temperature * log_prob
         target = batch.reward + config.discount * batch.mask * value
         return target if config.return_range is None else target.clamp(*config.return_range)
 
-    def critic_loss(self, batch: Batch, target: Tensor) -> tuple[Tensor, Info]:
+    def critic_loss(self, batch: Encoded, target: Tensor) -> tuple[Tensor, Figures]:
         """Squared error to the target (B,), mean over the ensemble and the batch."""
-        q = self.critic(self.policy.normalizer(batch.state), batch.action)  # (E, B)
+        q = self.critic(batch.encoding, batch.action)  # (E, B)
         loss = (q - target).square().mean()
-        return loss, {"critic_loss": loss.item(), "q_mean": q.mean().item()}
+        return loss, {"critic_loss": loss.detach(), "q_mean": q.detach().mean()}
 
-    def actor_loss(self, batch: Batch) -> tuple[Tensor, Info]:
+    def actor_loss(self, batch: Encoded) -> tuple[Tensor, Figures]:
         """temperature * log pi(a|s) - mean over the ensemble of Q(s, a)."""
-        state = self.policy.normalizer(batch.state)
-        action, log_prob = self.policy.sample(state, self.generator)
-        q = self.critic(state, action).mean(dim=0)  # (B,)
+        encoding = batch.encoding.detach()
+        action, log_prob = self.policy.sample(encoding, self.generator)
+        q = self.critic(encoding, action).mean(dim=0)  # (B,)
         loss = (self.temperature.detach() * log_prob - q).mean()
-        return loss, {"actor_loss": loss.item(), "entropy": -log_prob.mean().item()}
+        return loss, {"actor_loss": loss.detach(), "entropy": -log_prob.detach().mean()}
 
-    def temperature_loss(self, entropy: float) -> tuple[Tensor, Info]:
-        """Raises the temperature while the entropy of the policy is below its target."""
-        loss = self.temperature * (entropy - self.target_entropy)
-        return loss, {"temperature": self.temperature.item()}
+    def temperature_loss(self, entropy: Tensor) -> tuple[Tensor, Figures]:
+        """Raises the temperature while the entropy () of the policy is below its target."""
+        temperature = self.temperature
+        loss = temperature * (entropy - self.target_entropy)
+        return loss, {"temperature": temperature.detach()}
 
-    def update_critic(self, batch: Batch) -> Info:
-        loss, info = self.critic_loss(batch, self.target(batch))
-        self._descend("critic", loss)
+    def update(self, batch: Batch, with_actor: bool) -> Info:
+        """One critic step, then if asked one of the actor and of the temperature."""
+        return self.count_update(self.descend(batch, with_actor), with_actor)
+
+    def descend(self, batch: Batch, with_actor: bool) -> Figures:
+        """The part of an update that a GPU makes by itself."""
+        encoded = self.encode(batch)
+        figures = self.update_critic(encoded)
+        return figures | self.update_actor(encoded) if with_actor else figures
+
+    def count_update(self, figures: Figures, with_actor: bool) -> Info:
+        """The figures of an update as numbers; raises NonFiniteLoss if one is none."""
+        numbers = torch.stack(list(figures.values())).tolist()
+        info = dict(zip(figures, numbers, strict=True))
+        for name in ("critic", "actor"):
+            if not math.isfinite(loss := info.get(f"{name}_loss", 0.0)):
+                raise NonFiniteLoss(
+                    f"{name} loss is {loss} at critic step {self.critic_steps}, not applied"
+                )
+        self.critic_steps += 1
+        self.actor_steps += with_actor
+        return info
+
+    def update_critic(self, batch: Encoded) -> Figures:
+        loss, figures = self.critic_loss(batch, self.target(batch))
+        self._step("critic", loss)
         torch._foreach_lerp_(
             list(self.target_critic.parameters()),
             [p.data for p in self.critic.parameters()],
             self.config.target_update_rate,
         )
-        self.critic_steps += 1
-        return info
+        return figures
 
-    def update_actor(self, batch: Batch) -> Info:
+    def update_actor(self, batch: Encoded) -> Figures:
         """One step of the actor and of the temperature, against the critic as it is."""
-        loss, actor_info = self.actor_loss(batch)
-        self._descend("actor", loss)
-        loss, temperature_info = self.temperature_loss(actor_info["entropy"])
-        self._descend("temperature", loss)
-        self.actor_steps += 1
-        return actor_info | temperature_info
+        loss, actor_figures = self.actor_loss(batch)
+        self._step("actor", loss)
+        loss, temperature_figures = self.temperature_loss(actor_figures["entropy"])
+        self._step("temperature", loss)
+        return actor_figures | temperature_figures
 
     def state(self) -> dict[str, Tensor]:
         """Everything that an interrupted training continues from."""
@@ -179,15 +239,15 @@ class RLPD(nn.Module):
         self.generator.set_state(tensors["generator"])
         self.critic_steps, self.actor_steps = tensors["steps"].tolist()
 
-    def _descend(self, name: str, loss: Tensor) -> None:
-        """One Adam step of the named network, and of no other."""
-        if not math.isfinite(loss.item()):
-            raise NonFiniteLoss(
-                f"{name} loss is {loss.item()} at critic step {self.critic_steps}, not applied"
-            )
+    def _step(self, name: str, loss: Tensor) -> None:
+        """One Adam step of the named network, and of no other. None, where the loss is not finite.
+
+        That is left to the optimiser, so that nothing here waits for a GPU.
+        """
         optimizer = self.optimizers[name]
         parameters = optimizer.param_groups[0]["params"]
         gradients = torch.autograd.grad(loss, parameters)
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
+        optimizer.found_inf = loss.detach().isfinite().logical_not().float()
         optimizer.step()

@@ -2,16 +2,20 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from serl_learner.backbone import make_backbone
 from serl_learner.checkpoint import Checkpoint, CheckpointStore
-from serl_learner.compute import tuned_process
+from serl_learner.compute import find_device, tuned_process
 from serl_learner.config import ConfigError
+from serl_learner.cuda_graph import GraphedUpdate
+from serl_learner.encoder import EncoderConfig
+from serl_learner.frames import Frames, FrameStage
 from serl_learner.governor import Governor
 from serl_learner.policy import to_bytes
-from serl_learner.replay import Batch, ReplayBuffer
+from serl_learner.replay import Batch, ReplayBuffer, filled_replay
 from serl_learner.rlpd import RLPD, RLPDConfig
 from serl_learner.status import REPORT_PERIOD_S, StatusReporter, TrainerState, TrainerStatus
 from serl_learner.transition import ObservationSpec, Transition
@@ -33,6 +37,7 @@ class LearnerConfig:
     publish_period: int = 10  # steps
     checkpoint_period: int = 1000  # steps
     threads: int = 1  # of torch
+    device: str = "auto"  # cpu, or cuda; auto: cuda where there is one
 
     def __post_init__(self) -> None:
         minima = {
@@ -75,10 +80,13 @@ class Trainer:
         seed: int,
         checkpoints: CheckpointStore | None,
         resume: bool = False,
+        encoder: EncoderConfig | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = config
         self._rlpd_config = rlpd
+        self._encoder_config = encoder or EncoderConfig()
+        self._device = find_device(config.device)
         self._prior_transitions = prior
         self._receive = receive
         self._publish_to = publish
@@ -88,7 +96,9 @@ class Trainer:
         self._rng = np.random.default_rng(seed)
         self._governor = Governor(config.training_starts, config.utd_ratio, config.free_running)
         self._status = StatusReporter(report, clock)
-        self._agent: RLPD | None = None  # made when the observations are known
+        self._agent: RLPD | None = None  # made when the observations are known, with
+        self._frames: Frames | None = None  # what the replay keeps of images, and
+        self._stage: FrameStage | None = None  # where that is made of them
         self._published = self._saved = 0  # steps at the last publication and checkpoint
         self._arrived_at = clock()
         checkpoint = checkpoints.latest() if checkpoints else None
@@ -110,6 +120,8 @@ class Trainer:
             message = str(error)
             raise
         finally:
+            if self._stage:
+                self._stage.close()
             self._report(TrainerState.STOPPED, message)
 
     def _train(self, stop: Callable[[], bool]) -> None:
@@ -118,7 +130,7 @@ class Trainer:
         if self._agent:
             self._publish()
         while not stop():
-            self._take_in(self._receive(0.0 if governor.due else POLL_S))
+            self._take_in(0.0 if governor.due else POLL_S)
             if governor.due and len(self._online) > 0:
                 self._update()
             if governor.learned_steps - self._published >= config.publish_period:
@@ -137,26 +149,44 @@ class Trainer:
 
     def _prepare(self, spec: ObservationSpec, action_size: int) -> None:
         """Makes agent and replay, and takes in the prior data."""
-        prior = self._prior_transitions
-        observations = len(prior) + sum(t.final_observation is not None for t in prior)
-        self._agent = RLPD(self._rlpd_config, spec, action_size, self._seed)
-        self._online = ReplayBuffer(self._config.replay_capacity, spec, action_size, self._rng)
-        self._prior = ReplayBuffer(max(observations, 2), spec, action_size, self._rng)
-        for transition in prior:
-            transition.check(spec, action_size)
-            self._prior.add(transition)
+        config, encoder, device = self._config, self._encoder_config, self._device
+        backbone = None
+        if spec.images:
+            backbone = make_backbone(encoder.backbone, encoder.weights).to(device)
+        sizes = spec, action_size, self._seed
+        agent = RLPD(self._rlpd_config, *sizes, encoder, backbone, device)
+        self._make_update = GraphedUpdate(agent) if device.type == "cuda" else agent.update
+        self._frames = Frames(spec, encoder, backbone, self._seed)
+        self._stage = FrameStage(self._frames)
+        self._online = ReplayBuffer(
+            config.replay_capacity, spec, action_size, self._rng, self._frames, device
+        )
+        self._prior = filled_replay(
+            self._prior_transitions, spec, action_size, self._rng, self._frames, device
+        )
+        self._prior_transitions = ()  # their images are not needed any more
         if len(self._prior) > 0:
-            self._agent.policy.normalizer.fit(self._prior.states())
+            agent.policy.normalizer.fit(self._prior.states())
+        self._agent = agent
 
-    def _take_in(self, transitions: list[Transition]) -> None:
+    def _take_in(self, timeout_s: float) -> None:
+        """Moves what has arrived into the replay; waits for something new up to the timeout."""
+        arriving = self._stage.pending if self._stage else 0
+        transitions = self._receive(0.0 if arriving else timeout_s)
+        if transitions and not self._agent:
+            self._prepare(*self._shapes(transitions[0]))
+            self._publish()
+        if not self._agent:
+            return
         for transition in transitions:
-            if not self._agent:
-                self._prepare(*self._shapes(transition))
-                self._publish()
             transition.check(self._agent.policy.spec, self._agent.policy.action_size)
-            self._online.add(transition)
-            self._governor.receive(transition.actor, transition.sequence)
         if transitions:
+            self._stage.put(transitions)
+        arrivals = self._stage.get(timeout_s)
+        for transition, *frames in arrivals:
+            self._online.add(transition, *frames)
+            self._governor.receive(transition.actor, transition.sequence)
+        if arrivals:
             self._arrived_at = self._clock()
 
     def _update(self) -> None:
@@ -164,10 +194,8 @@ class Trainer:
         agent = self._agent
         if agent.critic_steps == 0 and len(self._prior) == 0:
             agent.policy.normalizer.fit(self._online.states())
-        batch = self._sample()
-        info = agent.update_critic(batch)
-        if agent.critic_steps % self._config.critic_actor_ratio == 0:
-            info |= agent.update_actor(batch)
+        with_actor = (agent.critic_steps + 1) % self._config.critic_actor_ratio == 0
+        info = self._make_update(self._sample(), with_actor)
         self._governor.critic_step()
         self._status.add(info)
 
@@ -175,9 +203,12 @@ class Trainer:
         """Half online, half prior (RLPD, "symmetric sampling"); all online without prior data."""
         size = self._config.batch_size
         if len(self._prior) == 0:
-            return self._online.sample(size)
-        online = self._online.sample(size // 2)
-        return Batch.concatenate(online, self._prior.sample(size - size // 2))
+            batch = self._online.sample(size)
+        else:
+            online = self._online.sample(size // 2)
+            batch = Batch.concatenate(online, self._prior.sample(size - size // 2))
+        augment = self._frames.augment
+        return replace(batch, frames=augment(batch.frames), next_frames=augment(batch.next_frames))
 
     def _publish(self) -> None:
         self._published = self._governor.learned_steps

@@ -44,6 +44,15 @@ class ObservationSpec:
         """Number of elements of all vectors."""
         return sum(size for _, size in self.vectors)
 
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(height, width, 3) of every image; zeros where there are none."""
+        shapes = {shape for _, shape in self.images} or {(0, 0, 0)}
+        if len(shapes) > 1:
+            listed = ", ".join(f"{name} {shape}" for name, shape in self.images)
+            raise ConfigError(f"observations: expected images of one size, got {listed}")
+        return shapes.pop()
+
     def flatten(self, observation: Observation) -> np.ndarray:
         """The state: all vectors in the order of the specification, float32 (state_size,)."""
         if not self.vectors:
@@ -106,6 +115,8 @@ class Transition:
     policy_version: int = 0
     stamp_ns: int = 0  # Unix time at which `observation` was acquired; 0: not known
     final_observation: Observation | None = None  # where the episode ends here, otherwise None
+    # A sensor failed: nothing of this episode is to be learned from. Only where it ends here.
+    discarded: bool = False
 
     def check(self, spec: ObservationSpec, action_size: int) -> None:
         """Raises ConfigError, naming the transition and the field, if a value is wrong."""
@@ -125,6 +136,8 @@ class Transition:
             if not np.isfinite(getattr(self, name)):
                 raise ValueError(f"{name}: expected a finite value, got {getattr(self, name)}")
         ends = self.terminated or self.truncated
+        if self.discarded and not ends:
+            raise ValueError("discarded: expected only at the end of an episode")
         if ends and self.final_observation is None:
             raise ValueError("final_observation: expected at the end of an episode, got none")
         if self.final_observation is not None:

@@ -60,6 +60,14 @@ def test_transition_round_trip():
         assert getattr(got, field) == getattr(sent, field)
 
 
+@pytest.mark.parametrize("discarded", [False, True])
+def test_an_episode_that_is_discarded_says_so(discarded):
+    sent = transition(terminated=False, truncated=True, discarded=discarded)
+    assert codec.decode_transition(over_the_wire(codec.encode_transition(sent))).discarded is (
+        discarded
+    )
+
+
 def test_images_or_vectors_alone():
     for kept in (["pose"], ["side"]):
         sent = {name: observation()[name] for name in kept}
@@ -100,6 +108,10 @@ def set_state(message, index, value):
         (lambda m: setattr(m, "reward", float("inf")), "reward: expected finite, got inf"),
         (lambda m: setattr(m, "grasp_penalty", float("nan")), "grasp_penalty: expected finite"),
         (lambda m: setattr(m, "terminated", False), "final_observation: expected 0"),
+        (
+            lambda m: (setattr(m, "terminated", False), setattr(m, "discarded", True)),
+            "discarded: expected only at the end",
+        ),
         (lambda m: setattr(m, "final_observation", []), "final_observation: expected 1"),
         (lambda m: set_state(m, 7, float("nan")), "observation.gripper: expected finite"),
         (lambda m: m.observation.state.pop(), "state: expected 8 elements.*got 7"),

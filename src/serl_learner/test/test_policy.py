@@ -7,7 +7,9 @@ import pytest
 import torch
 from torch import distributions as dist
 
+from serl_learner.backbone import make_backbone, save_backbone
 from serl_learner.config import ConfigError
+from serl_learner.encoder import EncoderConfig
 from serl_learner.policy import Policy, from_bytes, tanh_gaussian, to_bytes
 from serl_learner.transition import ObservationSpec
 
@@ -102,7 +104,53 @@ def test_other_bytes_are_refused_in_one_line(damage):
     assert "\n" not in str(error.value)
 
 
-def test_images_are_refused():
-    spec = ObservationSpec((("pose", 3),), (("wrist_1", (128, 128, 3)),))
-    with pytest.raises(ConfigError, match=r"expected vectors only .*, got images wrist_1"):
-        Policy(spec, 2)
+SEEING = ObservationSpec((("pose", 3),), (("wrist_1", (64, 64, 3)),))
+SEEN = {
+    "pose": np.array([0.1, 0.2, 0.3], np.float32),
+    "wrist_1": np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8),
+}
+
+
+def seeing_policy(backbone="resnet10", **encoder) -> Policy:
+    config = EncoderConfig(backbone=backbone, bottleneck=16, **encoder)
+    return Policy(SEEING, 2, (16,), (1e-5, 5.0), config, make_backbone(backbone, "random"))
+
+
+def test_images_need_a_backbone():
+    with pytest.raises(ConfigError, match="policy: expected a backbone for images wrist_1"):
+        Policy(SEEING, 2)
+
+
+def test_a_frozen_backbone_does_not_cross_the_wire():
+    acting = seeing_policy()
+    data = to_bytes(acting)
+    assert len(data) < 4_000_000 < 4 * sum(p.numel() for p in acting.backbone.parameters())
+    copy = from_bytes(data)
+    np.testing.assert_array_equal(copy.act(SEEN, True), acting.act(SEEN, True))
+    darker = SEEN | {"wrist_1": SEEN["wrist_1"] // 2}
+    assert not np.allclose(copy.act(darker, True), copy.act(SEEN, True))
+    assert from_bytes(data).backbone is copy.backbone  # loaded once in a process
+
+
+def test_a_trained_backbone_comes_with_the_policy():
+    acting = seeing_policy("small", stored_views=0)
+    with torch.no_grad():
+        acting.encoder.backbone.network[0].weight.mul_(2.0)
+    copy = from_bytes(to_bytes(acting))
+    other = from_bytes(to_bytes(seeing_policy("small", stored_views=0)))
+    np.testing.assert_array_equal(copy.act(SEEN, True), acting.act(SEEN, True))
+    assert copy.backbone is not other.backbone
+
+
+def test_a_policy_of_other_features_is_refused_in_one_line(tmp_path):
+    other = make_backbone("resnet10", "random")
+    other.network.conv_init.weight.data.mul_(2.0)
+    path = tmp_path / "other.safetensors"
+    save_backbone(other, path)
+    acting = seeing_policy(weights=str(path))
+    acting._backbone = (make_backbone("resnet10", str(path)),)
+    data = to_bytes(acting)
+    save_backbone(make_backbone("resnet10", "random"), path)  # somebody has replaced the file
+    expected = r"^encoder.weights: .* gives resnet10 \w{12}, expected \w{12}, with which [^\n]*$"
+    with pytest.raises(ConfigError, match=expected):
+        from_bytes(data)

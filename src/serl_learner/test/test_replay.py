@@ -91,6 +91,23 @@ def test_nothing_is_paired_across_a_gap():
     assert set(sampled(b)) == {("a", 0, 0), ("a", 0, 3)}
 
 
+def test_a_discarded_episode_is_forgotten_whole_and_no_other():
+    b = buffer()
+    for actor in "ab":
+        for number in range(3):
+            b.add(step(actor, 0, number, truncated=number == 2))
+    for number in range(4):
+        b.add(step("a", 1, number))
+        b.add(step("b", 1, number))
+    end = step("a", 1, 4, truncated=True)
+    end.discarded = True
+    b.add(end)
+    kept = {(actor, 0, n) for actor in "ab" for n in range(3)} | {("b", 1, n) for n in range(3)}
+    assert set(sampled(b)) == kept
+    b.add(step("a", 2, 0, terminated=True))
+    assert set(sampled(b)) == kept | {("a", 2, 0)}
+
+
 def test_actors_may_write_in_turns():
     b = buffer()
     for number in range(3):
@@ -137,8 +154,8 @@ def test_states_are_those_of_the_sampleable_transitions():
 
 def test_memory_is_stated_and_refused_at_construction(monkeypatch):
     b = buffer(capacity=1000)
-    assert b.nbytes == 1000 * (4 * (4 + 1 + 2) + 3 * 8)
-    monkeypatch.setattr(replay, "_available_memory", lambda: b.nbytes - 1)
+    assert b.nbytes == 1000 * (4 * (4 + 1 + 2) + 4 * 8)
+    monkeypatch.setattr(replay, "_available_memory", lambda device: b.nbytes - 1)
     with pytest.raises(ConfigError, match=r"replay_capacity: 1000 .* need .* GB, .* available"):
         buffer(capacity=1000)
     with pytest.raises(ConfigError, match="replay_capacity: expected at least 2, got 1"):

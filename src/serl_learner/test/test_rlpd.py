@@ -8,7 +8,7 @@ import torch
 
 from serl_learner.config import ConfigError
 from serl_learner.replay import Batch
-from serl_learner.rlpd import RLPD, NonFiniteLoss, RLPDConfig
+from serl_learner.rlpd import RLPD, Encoded, NonFiniteLoss, RLPDConfig
 from serl_learner.transition import ObservationSpec
 
 SPEC = ObservationSpec((("state", 3),))
@@ -37,11 +37,17 @@ def constant_policy(policy, mean, std) -> None:
         head.bias.data = torch.as_tensor(values, dtype=torch.float32)
 
 
-def batch(size=2, reward=(0.0, 1.0), mask=(1.0, 0.0), seed=0) -> Batch:
+def batch(size=2, reward=(0.0, 1.0), mask=(1.0, 0.0), seed=0) -> Encoded:
     generator = torch.Generator().manual_seed(seed)
     state, following = torch.randn(2, size, 3, generator=generator)
     action = torch.rand(size, ACTIONS, generator=generator) * 2 - 1
-    return Batch(state, action, torch.tensor(reward), torch.tensor(mask), following)
+    return Encoded(state, action, torch.tensor(reward), torch.tensor(mask), following)
+
+
+def raw(seed=0) -> Batch:
+    """What the replay gives: states instead of encodings."""
+    b = batch(seed=seed)
+    return Batch(b.encoding, b.action, b.reward, b.mask, b.next_encoding)
 
 
 def test_target_is_the_minimum_of_the_drawn_members_with_mask_and_discount():
@@ -88,21 +94,23 @@ def test_critic_loss_is_the_mean_over_ensemble_and_batch():
     loss, info = rlpd.critic_loss(batch(), torch.tensor([0.0, 1.0]))
     # errors of the members to target 0: 0 1 4 9; to target 1: 1 0 1 4
     assert loss.item() == pytest.approx((14 + 6) / 8)
-    assert info == pytest.approx({"critic_loss": 2.5, "q_mean": 1.5})
+    assert {k: v.item() for k, v in info.items()} == pytest.approx(
+        {"critic_loss": 2.5, "q_mean": 1.5}
+    )
 
 
 def test_actor_loss_takes_the_mean_over_all_members():
     rlpd = agent()
     constant_critic(rlpd.critic, [0.0, 1.0, 2.0, 5.0])
     loss, info = rlpd.actor_loss(batch())
-    assert loss.item() == pytest.approx(-TEMPERATURE * info["entropy"] - 2.0, rel=1e-5)
+    assert loss.item() == pytest.approx(-TEMPERATURE * info["entropy"].item() - 2.0, rel=1e-5)
 
 
 def test_entropy_of_a_narrow_policy_is_that_of_the_gaussian_through_the_tanh():
     rlpd = agent()
     constant_policy(rlpd.policy, [0.0, 0.0], [0.01, 0.02])
     big = batch(size=4000, reward=[0.0] * 4000, mask=[1.0] * 4000)
-    entropy = rlpd.actor_loss(big)[1]["entropy"]
+    entropy = rlpd.actor_loss(big)[1]["entropy"].item()
     gaussian = sum(0.5 * math.log(2 * math.pi * math.e * std**2) for std in (0.01, 0.02))
     assert entropy == pytest.approx(gaussian, abs=0.05)  # tanh is the identity near 0
 
@@ -113,10 +121,10 @@ def test_temperature_starts_and_moves_as_it_should():
     assert rlpd.target_entropy == -1.0  # half of two actions
     loss, _ = rlpd.temperature_loss(entropy=-3.0)
     assert loss.item() == pytest.approx(TEMPERATURE * (-3.0 + 1.0))
-    rlpd._descend("temperature", loss)  # too little entropy
+    rlpd._step("temperature", loss)  # too little entropy
     assert rlpd.temperature.item() > TEMPERATURE
     for _ in range(2):
-        rlpd._descend("temperature", rlpd.temperature_loss(entropy=5.0)[0])
+        rlpd._step("temperature", rlpd.temperature_loss(entropy=5.0)[0])
     assert rlpd.temperature.item() < TEMPERATURE
 
 
@@ -138,7 +146,6 @@ def test_each_step_moves_its_own_networks_only():
     before = copy.deepcopy(rlpd)
     rlpd.update_critic(batch())
     assert changed(before, rlpd) == {"critic", "target_critic"}
-    assert (rlpd.critic_steps, rlpd.actor_steps) == (2, 1)
 
 
 def test_first_critic_step_is_adam_on_the_loss():
@@ -166,8 +173,8 @@ def test_actor_climbs_the_critic():
     states = batch(size=64, reward=[0.0] * 64, mask=[1.0] * 64)
 
     def value() -> float:
-        mean, _ = rlpd.policy.actor(rlpd.policy.normalizer(states.state))
-        return rlpd.critic(states.state, torch.tanh(mean)).mean().item()
+        mean, _ = rlpd.policy.actor(states.encoding)
+        return rlpd.critic(states.encoding, torch.tanh(mean)).mean().item()
 
     before = value()
     for _ in range(50):
@@ -181,26 +188,42 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(part):
     bad = batch(reward=(math.nan, 0.0))
     if part == "actor":
         bad = batch()
-        bad.state[0, 0] = math.nan
+        bad.encoding[0, 0] = math.nan
     before = copy.deepcopy(rlpd)
+    figures = rlpd.update_critic(bad) if part == "critic" else rlpd.update_actor(bad)
+    assert changed(before, rlpd) <= {"raw_temperature"}
     with pytest.raises(NonFiniteLoss, match=f"^{part} loss is nan at critic step 0"):
-        rlpd.update_critic(bad) if part == "critic" else rlpd.update_actor(bad)
-    assert changed(before, rlpd) == set()
+        rlpd.count_update(figures, part == "actor")
+    assert (rlpd.critic_steps, rlpd.actor_steps) == (0, 0)
 
 
 def test_state_resumes_exactly():
     first = agent()
     for seed in range(4):
-        first.update_critic(batch(seed=seed))
-        first.update_actor(batch(seed=seed))
+        first.update(raw(seed), with_actor=True)
     second = RLPD(first.config, SPEC, ACTIONS, seed=99)
     second.load_state({name: tensor.clone() for name, tensor in first.state().items()})
     for rlpd in (first, second):
-        rlpd.update_critic(batch(seed=7))
-        rlpd.update_actor(batch(seed=7))
+        rlpd.update(raw(7), with_actor=True)
     for (name, one), (_, other) in zip(first.state().items(), second.state().items(), strict=True):
         assert torch.equal(one, other), name
     assert second.critic_steps == 5 and second.actor_steps == 5
+
+
+def test_an_update_encodes_once_then_steps_critic_and_actor():
+    one, other = agent(), agent()
+    for rlpd in (one, other):
+        rlpd.policy.normalizer.fit(torch.randn(50, 3, generator=torch.Generator().manual_seed(1)))
+    sampled = raw()
+    info = one.update(sampled, with_actor=True)
+    encoded = other.encode(sampled)
+    torch.testing.assert_close(encoded.encoding, other.policy.normalizer(sampled.state))
+    torch.testing.assert_close(encoded.next_encoding, other.policy.normalizer(sampled.next_state))
+    expected = other.update_critic(encoded) | other.update_actor(encoded)
+    assert info == {name: value.item() for name, value in expected.items()}
+    assert changed(one, other) == set()
+    assert "actor_loss" not in one.update(sampled, with_actor=False)
+    assert (one.critic_steps, one.actor_steps) == (2, 1)
 
 
 def test_seed_decides_the_networks_and_leaves_the_global_generator_alone():

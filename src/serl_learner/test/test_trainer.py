@@ -29,7 +29,9 @@ def transitions(count: int, seed=1) -> list:
 class Harness:
     """A trainer with a script for its inbox, a clock that it moves, and lists for its outputs."""
 
-    def __init__(self, script, prior=(), checkpoints=None, resume=False, **config) -> None:
+    def __init__(
+        self, script, prior=(), checkpoints=None, resume=False, encoder=None, **config
+    ) -> None:
         self.script = list(script)  # one list of transitions per call of `receive` that may wait
         self.time = 0.0
         self.idle_waits = 0
@@ -45,6 +47,7 @@ class Harness:
             seed=0,
             checkpoints=checkpoints,
             resume=resume,
+            encoder=encoder,
             clock=lambda: self.time,
         )
 

@@ -32,10 +32,10 @@ class ManipulationConfig:
     """
 
     action_scale: tuple[float, float]  # m, rad of a full action; per step of 0.1 s
-    reset_height: float  # m above the goal
+    reset_height: float  # m above the nominal goal
     random_xy: float  # m, start is uniform within +- this
     random_rz: float  # rad, likewise
-    box_low: tuple[float, ...]  # (6,) of the commanded pose relative to the goal
+    box_low: tuple[float, ...]  # (6,) of the commanded pose relative to the nominal goal
     box_high: tuple[float, ...]  # (6,)
     success_tolerance: tuple[float, float, float, float]  # x, y, z in m, rotation in rad
     stiffness: tuple[float, ...]  # (6,) N/m, Nm/rad
@@ -78,7 +78,8 @@ class ManipulationEnv(gym.Env):
     """A torque-controlled arm that moves by small pose increments.
 
     Action (6,) in [-1, 1]: translation, then rotation vector, base frame, times `action_scale`.
-    The law's target is the measured pose moved by that and kept in the workspace box.
+    The law's target is the measured pose moved by that and kept in the workspace box. A task may
+    move `goal` within an episode; each starts relative to the nominal one.
     Observation, float32: pose (7: xyz, quaternion xyzw) and twist (6) of the tool, base frame;
     force (3) and torque (3) on it, tool frame; gripper (1: 0 closed to 1 open); with `state`
     socket_pose (7: the tool's goal, base frame); with `vision` wrist_1 and wrist_2, uint8 images.
@@ -102,9 +103,10 @@ class ManipulationEnv(gym.Env):
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise ValueError(f"render_mode: expected 'rgb_array', got {render_mode!r}")
         self.robot, self.goal, self.config = robot, goal, config
+        self._nominal_goal = goal
         self.render_mode = render_mode
         self._gripper = np.array([gripper], dtype=np.float32)
-        self._socket_pose = self._vector(goal) if observations == "state" else None
+        self._sees_goal = observations == "state"
         self.cameras = WristRenderer(robot.model, CAMERAS) if observations == "vision" else None
         self._overview: OverviewRenderer | None = None
 
@@ -121,6 +123,7 @@ class ManipulationEnv(gym.Env):
 
     def reset(self, *, seed: int | None = None, options: dict | None = None):
         super().reset(seed=seed)
+        self.goal = self._nominal_goal
         xy = self.np_random.uniform(-self.config.random_xy, self.config.random_xy, 2)
         rz = self.np_random.uniform(-self.config.random_rz, self.config.random_rz)
         offset = np.array([*xy, self.config.reset_height])
@@ -147,8 +150,8 @@ class ManipulationEnv(gym.Env):
         if self.render_mode is None:
             return None
         if self._overview is None:
-            self._overview = OverviewRenderer(self.overview_model(), self.goal.position)
-        return self._overview.render(self.robot.data.qpos)
+            self._overview = OverviewRenderer(self.overview_model(), self._nominal_goal.position)
+        return self._overview.render(self.robot.data)
 
     def overview_model(self) -> mujoco.MjModel:
         """The scene with the robot's full meshes, for pictures only."""
@@ -162,13 +165,14 @@ class ManipulationEnv(gym.Env):
 
     def _target(self, action) -> Pose:
         action = np.asarray(action, dtype=float)
-        pose, (meters, radians) = self.robot.pose, self.config.action_scale
+        pose, goal = self.robot.pose, self._nominal_goal  # the box stays where it is
+        meters, radians = self.config.action_scale
         low, high = np.array(self.config.box_low), np.array(self.config.box_high)
         position = pose.position + meters * _bounded(action[:3])
         rotation = Rotation.from_rotvec(radians * _bounded(action[3:])) * pose.rotation
         return Pose(
-            np.clip(position, self.goal.position + low[:3], self.goal.position + high[:3]),
-            clip_rotation(rotation, self.goal.rotation, low[3:], high[3:]),
+            np.clip(position, goal.position + low[:3], goal.position + high[:3]),
+            clip_rotation(rotation, goal.rotation, low[3:], high[3:]),
         )
 
     def _observe(self) -> dict[str, np.ndarray]:
@@ -180,8 +184,8 @@ class ManipulationEnv(gym.Env):
             "torque": wrench[3:],
             "gripper": self._gripper.copy(),
         }
-        if self._socket_pose is not None:
-            observation["socket_pose"] = self._socket_pose.copy()
+        if self._sees_goal:
+            observation["socket_pose"] = self._vector(self.goal)
         if self.cameras is not None:
             observation |= self.cameras.render(self.robot.data)
         return observation

@@ -100,8 +100,8 @@ def _add_socket_side(socket, axis: int, side: int) -> None:
     place(*center, width, thickness, WHITE, turn=turn)
 
 
-def add_socket(spec: mujoco.MjSpec) -> None:
-    socket = spec.worldbody.add_body(name="socket", pos=SEAT)
+def add_socket(fixture) -> None:
+    socket = fixture.add_body(name="socket")
     outer = 2 * (PLUG / 2 + CLEARANCE + WALL)
     _box(socket, [0, 0, -_BASE / 2], [*outer, _BASE], BLACK, touch=True, name="socket_floor")
     for axis in (0, 1):
@@ -114,9 +114,9 @@ def add_socket(spec: mujoco.MjSpec) -> None:
             )
 
 
-def add_board(spec: mujoco.MjSpec) -> None:
-    """The board on its fixture, with parts and traces to look at."""
-    board = spec.worldbody.add_body(name="board", pos=SEAT + _BOARD_CENTER)
+def add_board(fixture) -> None:
+    """The board, with parts and traces to look at."""
+    board = fixture.add_body(name="board", pos=_BOARD_CENTER)
     top = _BOARD[2] / 2
     _box(board, [0, 0, 0], _BOARD, GREEN, touch=True, name="board")
     for x in (-1, 1):
@@ -148,11 +148,22 @@ def add_board(spec: mujoco.MjSpec) -> None:
         _box(board, [0.004, y, top], [0.070 + 0.006 * (i % 3), 0.0014, 0.0004], LIGHT_GREEN)
 
 
+def add_fixture(spec: mujoco.MjSpec) -> None:
+    """A plate on the table with board and socket on it: one thing, with its origin at SEAT.
+
+    Its place is part of the state (a mocap body): it can be moved at any time, and a reset of the
+    state puts it back.
+    """
+    fixture = spec.worldbody.add_body(name="fixture", pos=SEAT, mocap=True)
+    height = SEAT[2] + _BOARD_CENTER[2] - _BOARD[2] / 2 - 0.008
+    center = [*_BOARD_CENTER[:2], height / 2 - SEAT[2]]
+    _box(fixture, center, [0.20, 0.14, height], METAL, touch=True)
+    add_board(fixture)
+    add_socket(fixture)
+
+
 def add_table(spec: mujoco.MjSpec) -> None:
     world = spec.worldbody
-    fixture_top = SEAT[2] + _BOARD_CENTER[2] - _BOARD[2] / 2 - 0.008
-    center = SEAT[:2] + _BOARD_CENTER[:2]
-    _box(world, [*center, fixture_top / 2], [0.20, 0.14, fixture_top], METAL, touch=True)
     _box(world, [0.35, 0, -0.02], [1.3, 1.2, 0.04], [0.72, 0.70, 0.66, 1], touch=True, name="table")
     world.add_light(
         name="sun",
@@ -183,5 +194,4 @@ def add_pcb_scene(spec: mujoco.MjSpec) -> None:
     add_gripper_shapes(spec)
     add_wrist_cameras(spec)
     add_table(spec)
-    add_board(spec)
-    add_socket(spec)
+    add_fixture(spec)

@@ -1,5 +1,6 @@
 """Offscreen pictures: small and fast ones from the wrist cameras, large ones of the whole scene."""
 
+import contextlib
 import os
 
 import mujoco
@@ -19,6 +20,10 @@ _FAST = (
 
 def _renderer(model: mujoco.MjModel, height: int, width: int, samples: int, shadows: int):
     """MuJoCo's renderer, with buffers no larger than needed: their size decides a CPU's speed."""
+    # Mesa's LLVM and that of Triton, which torch's optimisers import, live together in a process
+    # only if Triton's comes first.
+    with contextlib.suppress(ImportError):
+        import triton  # noqa: F401
     model.vis.global_.offheight, model.vis.global_.offwidth = height, width
     model.vis.quality.offsamples, model.vis.quality.shadowsize = samples, shadows
     try:
@@ -63,8 +68,10 @@ class OverviewRenderer:
         self._overview = _camera(np.array([0.34, 0.0, 0.27]), distance=1.2, azimuth=128)
         self._closeup = _camera(closeup, distance=0.14, azimuth=150)
 
-    def render(self, qpos: np.ndarray) -> np.ndarray:  # uint8 (720, 1280, 3)
-        self._data.qpos[:] = qpos
+    def render(self, data: mujoco.MjData) -> np.ndarray:  # uint8 (720, 1280, 3)
+        """`data` is of a model with the same joints and mocap bodies."""
+        self._data.qpos[:] = data.qpos
+        self._data.mocap_pos[:] = data.mocap_pos
         mujoco.mj_forward(self._model, self._data)
         picture = self._look(self._overview)
         inset = self._look(self._closeup)[::INSET_REDUCTION, ::INSET_REDUCTION]

@@ -36,7 +36,7 @@ def impedance_controller(urdf: str, arm: Arm, gains: Gains) -> ImpedanceControll
 
 
 class SimulatedRobot:
-    """`model` has the arm's joints and nothing else that moves."""
+    """`model` has the arm's joints and no others."""
 
     def __init__(self, model: mujoco.MjModel, arm: Arm, controller: Controller):
         self.model = model
@@ -49,7 +49,7 @@ class SimulatedRobot:
         self._external_torque = np.zeros(model.nv)  # Nm, low-passed
 
     def reset(self, pose: Pose) -> None:
-        """Places the tool at `pose` at rest and holds it there."""
+        """Places the tool at `pose` at rest and holds it there; all else is as at the beginning."""
         mujoco.mj_resetData(self.model, self.data)
         self._external_torque[:] = 0.0
         self.data.qpos[:] = self.inverse_kinematics(pose)

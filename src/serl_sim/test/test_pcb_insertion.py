@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from franka_impedance_controller import Gains
 from serl_sim import pcb_scene
 from serl_sim.demonstrators import PcbInsertionDemonstrator
-from serl_sim.insertion_env import PcbInsertionConfig, PcbInsertionEnv
+from serl_sim.insertion_env import PERTURBED_STEPS, PcbInsertionConfig, PcbInsertionEnv
 from serl_sim.robot import Pose
 
 
@@ -216,6 +216,8 @@ def test_every_gain_of_the_law_is_an_argument():
         ({"damping": (-1.0, *[1.0] * 5)}, "damping"),
         ({"arm": "ur6"}, "arm: expected one of panda, ur5, got 'ur6'"),
         ({"max_linear_velocity": 0.0}, "max_linear_velocity"),
+        ({"perturbation": -0.01}, r"perturbation: expected 0 to 0.05 m, got -0.01"),
+        ({"perturbation": "far"}, "perturbation: expected a finite number"),
         ({"observations": "pixels"}, "observations: expected one of state, vision"),
     ],
 )
@@ -236,3 +238,143 @@ def test_a_long_action_keeps_its_direction(env):
     np.testing.assert_allclose(
         np.linalg.norm(env._target(9 * action).position - start), np.sqrt(3) * 0.02
     )
+
+
+PERTURBATION = 0.03
+
+
+@pytest.fixture(scope="module")
+def perturbed():
+    return PcbInsertionEnv(perturbation=PERTURBATION)
+
+
+def perturbation_of(env, seed) -> tuple[int, np.ndarray]:
+    """Rests for an episode; the step at which the goal moved, and by how much (3,) m."""
+    env.reset(seed=seed)
+    start, steps = env.goal.position, []
+    for step in range(1, 13):
+        before = env.goal.position
+        env.step(np.zeros(6))
+        if not np.array_equal(env.goal.position, before):
+            steps.append(step)
+    assert len(steps) == 1
+    return steps[0], env.goal.position - start
+
+
+def test_a_perturbation_comes_once_at_a_random_step_and_the_seed_decides(perturbed):
+    found = [perturbation_of(perturbed, seed) for seed in range(20)]
+    steps, offsets = [step for step, _ in found], np.array([offset for _, offset in found])
+    assert {min(steps), max(steps)} == set(PERTURBED_STEPS)
+    assert (offsets[:, 2] == 0.0).all()
+    lengths = np.linalg.norm(offsets, axis=1)
+    assert lengths.max() <= PERTURBATION and lengths.max() > 0.8 * PERTURBATION
+    assert (offsets[:, :2].min(axis=0) < 0.0).all() and (offsets[:, :2].max(axis=0) > 0.0).all()
+    again, offset = perturbation_of(perturbed, seed=3)
+    assert again == steps[3]
+    np.testing.assert_array_equal(offset, offsets[3])
+
+
+def test_a_reset_puts_the_socket_back_and_starts_as_without_perturbation(perturbed):
+    plain = PcbInsertionEnv()
+    perturbation_of(perturbed, seed=0)
+    perturbed.reset(seed=1)
+    np.testing.assert_array_equal(perturbed.goal.position, pcb_scene.SEAT)
+    data = perturbed.robot.data
+    np.testing.assert_array_equal(data.body("fixture").xpos, pcb_scene.SEAT)
+    first, expected = perturbed.reset(seed=1)[0], plain.reset(seed=1)[0]
+    for name, value in expected.items():
+        np.testing.assert_array_equal(first[name], value)
+
+
+def test_without_perturbation_nothing_moves(env):
+    env.reset(seed=0)
+    for _ in range(12):
+        observation, *_ = env.step(np.zeros(6))
+    np.testing.assert_array_equal(env.goal.position, pcb_scene.SEAT)
+    np.testing.assert_array_equal(observation["socket_pose"][:3], pcb_scene.SEAT.astype(np.float32))
+
+
+def test_socket_board_and_fixture_move_with_the_goal(perturbed):
+    perturbed.reset(seed=0)
+    model, data = perturbed.robot.model, perturbed.robot.data
+    fixed = model.geom_bodyid == model.body("fixture").id
+    before = data.geom_xpos.copy()
+    _, offset = perturbation_of(perturbed, seed=0)
+    moved = data.geom_xpos[fixed] - before[fixed]
+    assert len(moved) > 50  # the plate, the socket's walls, the board and what is on it
+    np.testing.assert_allclose(moved, np.tile(offset, (len(moved), 1)), atol=1e-12)
+    for name in ("board", "socket_floor"):
+        assert fixed[model.geom(name).id]
+    observation, *_ = perturbed.step(np.zeros(6))
+    np.testing.assert_allclose(observation["socket_pose"][:3], pcb_scene.SEAT + offset, atol=1e-6)
+
+
+def test_the_workspace_box_stays_where_it_is(perturbed):
+    perturbation_of(perturbed, seed=0)
+    corner = pcb_scene.SEAT + np.array([0.05, 0.05, 0.05])
+    perturbed.robot.reset(Pose(corner - 0.001, perturbed.goal.rotation))
+    target = perturbed._target([1, 1, 1, 0, 0, 0])
+    np.testing.assert_allclose(target.position, pcb_scene.SEAT + 0.05, atol=1e-9)
+
+
+def test_the_demonstrator_finds_the_moved_socket(perturbed):
+    """Contact moves too: it gets in where the socket is now, 8 mm below its rim."""
+    demonstrator = PcbInsertionDemonstrator(perturbed, seed=0)
+    offsets = []
+    for seed in range(10):
+        observation, _ = perturbed.reset(seed=seed)
+        demonstrator.reset()
+        for _ in range(100):
+            observation, _, terminated, _, _ = perturbed.step(demonstrator(observation))
+            contacts = perturbed.robot.data.contact.dist[: perturbed.robot.data.ncon]
+            assert contacts.min(initial=0.0) > -0.0005
+            if terminated:
+                offset = observation["pose"][:2] - pcb_scene.SEAT[:2]
+                offsets.append(np.linalg.norm(offset))
+                break
+    assert len(offsets) >= 8
+    assert max(offsets) > 0.015
+
+
+def test_the_socket_is_not_there_any_more_where_it_was(perturbed):
+    """Lowered onto the nominal place, the tool meets the board instead of the socket's floor."""
+    nominal = PcbInsertionEnv()
+    perturbed.reset(seed=0)
+    perturbed._pending = np.array([0.025, 0.0, 0.0])
+    while perturbed._pending is not None:
+        perturbed.step(np.zeros(6))
+    moved = perturbed.robot.data.mocap_pos.copy()
+    perturbed.robot.reset(tool_at(nominal, [0, 0, 0.01]))
+    perturbed.robot.data.mocap_pos[:] = moved
+    for z in np.linspace(0.01, -0.004, 25):
+        perturbed.robot.set_target(tool_at(nominal, [0, 0, z]))
+        perturbed.robot.run(100)
+    height = perturbed.robot.pose.position[2] - pcb_scene.SEAT[2]
+    assert height == pytest.approx(-0.001, abs=0.0003)  # the board's top
+    assert not perturbed.is_success()
+
+
+def test_a_tool_at_the_rim_postpones_the_perturbation(perturbed):
+    perturbed.reset(seed=0)
+    perturbed.robot.reset(tool_at(perturbed, [0, 0, pcb_scene.DEPTH + 0.002]))
+    for _ in range(12):
+        perturbed.step(np.zeros(6))
+    np.testing.assert_array_equal(perturbed.goal.position, pcb_scene.SEAT)
+    for _ in range(3):
+        perturbed.step([0, 0, 0.5, 0, 0, 0])
+    assert not np.array_equal(perturbed.goal.position, pcb_scene.SEAT)
+
+
+def test_the_images_show_the_moved_socket_at_once():
+    environment = PcbInsertionEnv(
+        observations="vision", render_mode="rgb_array", perturbation=PERTURBATION
+    )
+    after, _ = environment.reset(seed=0)
+    overview = environment.render()
+    environment._pending = np.array([0.02, 0.0, 0.0])
+    while environment._pending is not None:
+        before, after = after, environment.step(np.zeros(6))[0]
+    for name in ("wrist_1", "wrist_2"):
+        assert (before[name] != after[name]).any(axis=-1).mean() > 0.1
+    assert (overview != environment.render()).any(axis=-1).mean() > 0.005
+    environment.close()
