@@ -1,6 +1,6 @@
 """Offscreen pictures: small and fast ones from the wrist cameras, large ones of the whole scene."""
 
-import contextlib
+import importlib.util
 import os
 
 import mujoco
@@ -22,8 +22,8 @@ def _renderer(model: mujoco.MjModel, height: int, width: int, samples: int, shad
     """MuJoCo's renderer, with buffers no larger than needed: their size decides a CPU's speed."""
     # Mesa's LLVM and that of Triton, which torch's optimisers import, live together in a process
     # only if Triton's comes first.
-    with contextlib.suppress(ImportError):
-        import triton  # noqa: F401
+    if importlib.util.find_spec("triton"):
+        importlib.import_module("triton")
     model.vis.global_.offheight, model.vis.global_.offwidth = height, width
     model.vis.quality.offsamples, model.vis.quality.shadowsize = samples, shadows
     try:
