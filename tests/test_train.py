@@ -260,6 +260,25 @@ def test_a_mistake_gets_one_line_and_exit_code_2(arguments, says, tmp_path):
     assert not list(tmp_path.rglob("config.yaml"))  # no half-made run is left in the way
 
 
+def test_a_run_from_cameras_stores_features_and_logs_images(tmp_path):
+    run = tmp_path / "run"
+    few = ("--demos", 1, "--max-steps", 60, "--set", "learner.training_starts=20")
+    wanted = ("--observations", "vision", "--run-dir", run, "--evaluate", 0)
+    done = serl("train", "pcb_insertion", *few, *wanted)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "replay of 20,000 observations: 1.3" in " ".join(done.stdout.split())
+    result = json.loads((run / "result.json").read_text())
+    assert (result["observations"], result["env_steps"]) == ("vision", 60)
+    assert result["critic_steps"] == 40 and result["transitions_missing"] == 0
+    logged = read_transitions(run / "transitions/actor.mcap", "pcb_insertion")
+    transitions = list(map(decode_transition, logged))
+    assert [t.sequence for t in transitions] == list(range(60))
+    assert all(t.observation["wrist_2"].shape == (128, 128, 3) for t in transitions)
+    assert transitions[-1].policy_version > 0  # it acted with what was learned
+    policy = load_policy(RunFolder.open(run).latest_policy())
+    assert policy.act(transitions[0].observation, deterministic=True).shape == (6,)
+
+
 def test_a_run_folder_that_exists_and_demonstrations_of_another_task_are_refused(task, tmp_path):
     demonstrations = tmp_path / "demos.mcap"
     recorded = serl("demos", "record", task(), "--episodes", 2, "--output", demonstrations)

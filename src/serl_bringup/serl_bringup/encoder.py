@@ -1,4 +1,4 @@
-"""`serl encoder convert`: SERL's published weights as a file for `encoder.weights`."""
+"""`serl encoder`: files for `encoder.weights`, converted from SERL's or trained here."""
 
 import os
 from dataclasses import replace
