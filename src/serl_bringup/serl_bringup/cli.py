@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
@@ -40,7 +41,14 @@ def _file(suffix: str) -> Callable[[str], Path]:
     return path
 
 
+def _tell_thread_error(error: threading.ExceptHookArgs) -> None:
+    """TensorBoard's thread meets a full disk and raises it again at the next write, told there."""
+    if not issubclass(error.exc_type, OSError):
+        threading.__excepthook__(error)
+
+
 def main() -> None:
+    threading.excepthook = _tell_thread_error
     arguments = _parser().parse_args()
     try:
         code = arguments.command(arguments)
