@@ -4,6 +4,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium import spaces
+from test_actor_loop import Clock
 
 from serl_actor.actor import Actor, ActorConfig
 from serl_actor.cameras import FROZEN_FRAMES, CameraFault
@@ -83,17 +84,6 @@ class Constant:
 
     def act(self, observation, deterministic=False):
         return self.action
-
-
-class Clock:
-    def __init__(self):
-        self.now = 100.0
-
-    def __call__(self):
-        return self.now
-
-    def sleep(self, seconds):
-        self.now += seconds
 
 
 class Run:

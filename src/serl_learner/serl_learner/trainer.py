@@ -37,7 +37,7 @@ class LearnerConfig:
     publish_period: int = 10  # steps
     checkpoint_period: int = 1000  # steps
     threads: int = 1  # of torch
-    device: str = "auto"  # cpu, or cuda; auto: cuda where there is one
+    device: str = "cpu"  # or cuda, which has not run on a GPU yet; auto: cuda where there is one
 
     def __post_init__(self) -> None:
         minima = {
