@@ -263,13 +263,13 @@ def test_a_mistake_gets_one_line_and_exit_code_2(arguments, says, tmp_path):
 def test_a_run_from_cameras_stores_features_and_logs_images(tmp_path):
     run = tmp_path / "run"
     few = ("--demos", 1, "--max-steps", 60, "--set", "learner.training_starts=20")
-    wanted = ("--observations", "vision", "--run-dir", run, "--evaluate", 0)
+    wanted = ("--run-dir", run, "--evaluate", 0)
     done = serl("train", "pcb_insertion", *few, *wanted)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "replay of 20,000 observations: 1.3" in " ".join(done.stdout.split())
+    assert "replay of 200,000 observations: 1.6" in " ".join(done.stdout.split())
     result = json.loads((run / "result.json").read_text())
     assert (result["observations"], result["env_steps"]) == ("vision", 60)
-    assert result["critic_steps"] == 40 and result["transitions_missing"] == 0
+    assert result["critic_steps"] == 160 and result["transitions_missing"] == 0
     logged = read_transitions(run / "transitions/actor.mcap", "pcb_insertion")
     transitions = list(map(decode_transition, logged))
     assert [t.sequence for t in transitions] == list(range(60))

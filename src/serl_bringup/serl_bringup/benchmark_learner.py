@@ -31,7 +31,7 @@ VISION_SPEC = ObservationSpec(
     (("pose", 6), ("force", 3), ("torque", 3)),
     (("wrist_1", (128, 128, 3)), ("wrist_2", (128, 128, 3))),
 )
-VIEWS = EncoderConfig().stored_views
+ENCODER = EncoderConfig()
 CAPACITY = 4000  # observations
 ACTION_SIZE = 6
 CONFIG = RLPDConfig(return_range=(0.0, 1.0))
@@ -69,7 +69,7 @@ def measure_vision(batch_size: int = 256, seconds: float = 20.0) -> dict[str, An
     threads = os.cpu_count() or 1
     rates = {}
     with tuned_process(threads):
-        for path, views in (("features", VIEWS), ("pixels", 0)):
+        for path, views in (("features", ENCODER.stored_views), ("pixels", 0)):
             step, nbytes = vision_step(batch_size, views)
             rates[path] = rate(step, seconds=seconds, warm_up=3 if views else 1)
             rates[f"{path}_bytes"] = nbytes
@@ -78,7 +78,8 @@ def measure_vision(batch_size: int = 256, seconds: float = 20.0) -> dict[str, An
         "batch_size": batch_size,
         "ensemble": CONFIG.ensemble,
         "cameras": len(VISION_SPEC.images),
-        "stored_views": VIEWS,
+        "stored_views": ENCODER.stored_views,
+        "channels": ENCODER.channels,
         "threads": threads,
         "critic_steps_per_s": round(rates["features"], 2),
         "pixel_critic_steps_per_s": round(rates["pixels"], 4),
@@ -90,10 +91,10 @@ def measure_vision(batch_size: int = 256, seconds: float = 20.0) -> dict[str, An
 
 def vision_step(batch_size: int, views: int) -> tuple[Callable[[], Any], int]:
     """A critic step from a replay too large for a processor's cache, and that replay's size."""
-    config = EncoderConfig(stored_views=views)
+    config = replace(ENCODER, stored_views=views)
     backbone = make_backbone(config.backbone, config.weights)
     agent = RLPD(CONFIG, VISION_SPEC, ACTION_SIZE, 0, config, backbone)
-    frames = Frames(VISION_SPEC, config, backbone)
+    frames = Frames(VISION_SPEC, config, backbone, agent.policy.encoder.compression)
     rng = np.random.default_rng(0)
     replay = ReplayBuffer(CAPACITY, VISION_SPEC, ACTION_SIZE, rng, frames)
     transition = random_transition(VISION_SPEC, 0, rng)

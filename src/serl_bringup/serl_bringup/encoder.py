@@ -8,6 +8,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress as ProgressBar
 
+from serl_actor import frames
 from serl_actor.environment import make_environment
 from serl_bringup.task import Task
 from serl_learner.backbone import make_backbone, save_backbone
@@ -48,10 +49,11 @@ def pretrain_file(task: Task, steps: int, output: Path, seed: int, console: Cons
 def collect(
     task: Task, steps: int, seed: int, console: Console
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Images, the number of each one's camera, and the tool's pose in the base frame there.
+    """Images, the number of each one's camera, and where the goal is seen from the tool there.
 
-    Half of the episodes are demonstrated, where the environment has a demonstrator; in the others
-    the tool wanders, with actions that last.
+    The goal (6,: m, rad) is where the first episode ends, or as much a fixed place if it fails. Half
+    of the episodes are demonstrated, where the environment has a demonstrator; in the others the
+    tool wanders, with actions that last.
     """
     config = replace(task.environment, relative_frame=False)
     wandering = make_environment(config)
@@ -61,6 +63,7 @@ def collect(
         raise ConfigError(f"{task.task}: expected observations of cameras and 'pose'")
     rng = np.random.default_rng(seed)
     images, poses = [], []
+    goal = None
     try:
         with ProgressBar(console=console, transient=True) as bar:
             progress = bar.add_task(f"collecting {steps} steps", total=steps)
@@ -77,9 +80,11 @@ def collect(
                     observation, _, terminated, truncated, _ = environment.step(action)
                     done = terminated or truncated
                     bar.update(progress, completed=len(poses))
+                goal = observation["pose"] if goal is None else goal
                 episode += 1
     finally:
         wandering.close()
         shown.close()
     cameras = np.tile(np.arange(len(names)), len(poses))
-    return np.stack(images), cameras, np.repeat(np.stack(poses), len(names), axis=0)
+    goals = np.stack([frames.pose_vector(frames.relative(pose, goal)) for pose in poses])
+    return np.stack(images), cameras, np.repeat(goals, len(names), axis=0)

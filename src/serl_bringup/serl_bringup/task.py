@@ -118,7 +118,14 @@ def load_task(
         overrides = {f"environment.arguments.{key}": gains[key] for key in gains} | overrides
     for key, value in overrides.items():
         _override(sections, key, value)
-    return from_dict(Task, sections, where)
+    task = from_dict(Task, sections, where)
+    return replace(task, encoder=_from_anywhere(task.encoder))
+
+
+def _from_anywhere(encoder: EncoderConfig) -> EncoderConfig:
+    """With the file of its weights, if it is one, found from every working directory."""
+    path = Path(encoder.weights).expanduser()
+    return replace(encoder, weights=str(path.resolve())) if path.suffix else encoder
 
 
 def _choose_observations(sections: dict[str, Any], wanted: str | None, where: str) -> None:

@@ -27,7 +27,7 @@ def test_benchmarks_give_their_figures():
     vision = benchmark_learner.measure_vision(batch_size=2, seconds=0.05)
     assert vision["critic_steps_per_s"] > 0 and vision["ratio_to_pixels"] > 0
     views = vision["stored_views"]
-    image = views * 512 * 4 * 4 * 2  # float16 features; of one camera
+    image = views * vision["channels"] * 4 * 4 * 2  # float16 features; of one camera
     assert vision["bytes_per_100k"] == 100_000 * (2 * image + 4 * (12 + 6 + 2) + 4 * 8)
     assert vision["pixel_bytes_per_100k"] == 100_000 * (2 * 128 * 128 * 3 + 4 * 20 + 4 * 8)
     replay = benchmark_replay.measure(capacity=500, seconds=0.05)

@@ -63,9 +63,20 @@ def test_a_variant_that_is_no_mapping_is_refused(tmp_path):
         load_task(path, observations="vision")
 
 
-def test_the_shipped_insertion_learns_from_two_cameras_if_asked():
-    keys = load_task("pcb_insertion", observations="vision").learner.observation_keys
+def test_the_shipped_insertion_learns_from_two_cameras_unless_told_otherwise():
+    keys = load_task("pcb_insertion").learner.observation_keys
     assert {"wrist_1", "wrist_2"} < set(keys) and "socket_pose" not in keys
+    assert load_task("pcb_insertion", observations="state").learner.observation_keys == (
+        "socket_pose",
+    )
+
+
+def test_a_file_of_weights_is_found_from_everywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    chosen = {"encoder.weights": "mine.safetensors"}
+    weights = load_task("pcb_insertion", overrides=chosen).encoder.weights
+    assert weights == str(tmp_path / "mine.safetensors")
+    assert load_task("pcb_insertion").encoder.weights == "random"
 
 
 def test_an_unknown_task_names_those_there_are():

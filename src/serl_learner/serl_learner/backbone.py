@@ -35,6 +35,10 @@ class Backbone(nn.Module):
             self.network.to(memory_format=torch.channels_last).requires_grad_(False)
             self.eval()
 
+    @property
+    def device(self) -> torch.device:
+        return self._mean.device
+
     def train(self, mode: bool = True) -> "Backbone":
         return super().train(mode and not self.frozen)
 

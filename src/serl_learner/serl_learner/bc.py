@@ -62,14 +62,16 @@ def train_bc(
         raise ConfigError("behaviour cloning: expected demonstrations, got no transition")
     spec = ObservationSpec.from_observation(transitions[0].observation, observation_keys)
     action_size = len(transitions[0].action)
+    for transition in transitions:
+        transition.check(spec, action_size)
     encoder = encoder or EncoderConfig()
     backbone = make_backbone(encoder.backbone, encoder.weights) if spec.images else None
-    frames = Frames(spec, encoder, backbone, seed)
-    data = filled_replay(transitions, spec, action_size, np.random.default_rng(seed), frames)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         policy = Policy(spec, action_size, config.hidden, config.std_range, encoder, backbone)
-    policy.normalizer.fit(data.states())
+    policy.fit([t.observation for t in transitions])
+    frames = Frames(spec, encoder, backbone, policy.encoder.compression, seed)
+    data = filled_replay(transitions, spec, action_size, np.random.default_rng(seed), frames)
     parameters = [*policy.actor.parameters(), *policy.encoder.parameters()]
     optimizer = torch.optim.Adam(parameters, lr=config.learning_rate, fused=True)
     generator = torch.Generator().manual_seed(seed)

@@ -1,7 +1,8 @@
 """From an observation to the encoding that actor and critic share (SERL, section 4.1).
 
-Each camera's features go through spatial learned embeddings, dropout and a bottleneck of its own;
-the proprioception through a narrow layer beside them. All cameras are computed in one pass.
+The features of a frozen backbone are compressed. Each camera's then go through spatial learned
+embeddings, dropout and a bottleneck of its own; the proprioception through a narrow layer beside
+them. All cameras are computed in one pass.
 """
 
 import math
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from serl_learner.backbone import Backbone
+from serl_learner.compression import Compression
 from serl_learner.config import expect
 from serl_learner.networks import EnsembleLayerNormTanh, EnsembleLinear
 from serl_learner.normalizer import Normalizer
@@ -19,11 +21,12 @@ from serl_learner.transition import ObservationSpec
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """How images are seen. Sizes are SERL's."""
+    """How images are seen. Sizes are SERL's, but for the channels, of which SERL keeps all."""
 
     backbone: str = "resnet10"  # or resnet18, both frozen; small: trained with the critic
     weights: str = "random"  # of the backbone: random, imagenet (resnet18), or a file
     stored_views: int = 2  # shifted views whose features are kept per frame; 0: keep the pixels
+    channels: int = 64  # of a frozen backbone's, compressed to so many by what demonstrations show
     shift: int = 4  # px, random in both directions; 0: no augmentation
     embeddings: int = 8  # spatial kernels per channel of the backbone's features
     dropout: float = 0.1  # of the embeddings, where the policy is trained
@@ -34,10 +37,19 @@ class EncoderConfig:
         expect(self.stored_views >= 0, "stored_views", "at least 0", self.stored_views)
         expect(self.shift >= 0, "shift", "at least 0", self.shift)
         expect(0 <= self.dropout < 1, "dropout", "0 to below 1", self.dropout)
-        for name in ("embeddings", "bottleneck", "proprioception"):
+        for name in ("channels", "embeddings", "bottleneck", "proprioception"):
             expect(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
         trained = self.backbone == "small" and self.stored_views > 0
         expect(not trained, "stored_views", "0 with a backbone that is trained", self.stored_views)
+
+
+def feature_shape(
+    config: EncoderConfig, backbone: Backbone, spec: ObservationSpec
+) -> tuple[int, int, int]:
+    """(C, h, w) of what the heads take of each image."""
+    height, width, _ = spec.image_shape
+    channels, *size = backbone.feature_shape(height, width)
+    return (config.channels if backbone.frozen else channels), *size
 
 
 def arrange(features: Tensor) -> Tensor:
@@ -85,16 +97,19 @@ class ObservationEncoder(nn.Module):
     def __init__(
         self, spec: ObservationSpec, config: EncoderConfig, backbone: Backbone | None
     ) -> None:
-        """`backbone` is part of the encoder only if it is trained."""
+        """`backbone` is part of the encoder only if it is trained; a frozen one's compression is."""
         super().__init__()
         self.normalizer = Normalizer(spec)
         self.size = spec.state_size
-        self.heads = self.proprioception = self.backbone = None
+        self.heads = self.proprioception = self.backbone = self.compression = None
         if not spec.images:
             return
-        height, width, _ = spec.image_shape
-        shape = backbone.feature_shape(height, width)
-        self.backbone = None if backbone.frozen else backbone
+        if backbone.frozen:
+            channels, *_ = backbone.feature_shape(*spec.image_shape[:2])
+            self.compression = Compression(channels, config.channels)
+        else:
+            self.backbone = backbone
+        shape = feature_shape(config, backbone, spec)
         self.heads = CameraHeads(len(spec.images), shape, config)
         self.size = len(spec.images) * config.bottleneck
         if spec.vectors:

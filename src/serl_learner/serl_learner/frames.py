@@ -15,7 +15,8 @@ from torch import Tensor
 
 from serl_learner.augmentation import random_offsets, shift_images
 from serl_learner.backbone import Backbone
-from serl_learner.encoder import EncoderConfig
+from serl_learner.compression import Compression
+from serl_learner.encoder import EncoderConfig, feature_shape
 from serl_learner.transition import Observation, ObservationSpec, Transition
 
 CHUNK = 16  # images that the backbone takes at once: they stay in a CPU's cache
@@ -33,21 +34,23 @@ class Frames:
         spec: ObservationSpec,
         config: EncoderConfig | None = None,
         backbone: Backbone | None = None,
+        compression: Compression | None = None,
         seed: int = 0,
     ) -> None:
+        """The compression is that of the policy that learns from the frames."""
         config = config or EncoderConfig()
         self._names = [name for name, _ in spec.images]
         self._shift = config.shift
         self._backbone = backbone if backbone is not None and backbone.frozen else None
+        self._compression = compression
         self._stores_features = config.stored_views > 0 and self._backbone is not None
         self.cameras = len(self._names)
         self.views = config.stored_views if self._stores_features else 1
         self.shape: tuple[int, ...] = spec.image_shape
         self.dtype = torch.uint8
         if self._stores_features:
-            height, width, _ = spec.image_shape
-            self.shape, self.dtype = backbone.feature_shape(height, width), torch.float16
-        self.device = next(backbone.parameters()).device if backbone else torch.device("cpu")
+            self.shape, self.dtype = feature_shape(config, backbone, spec), torch.float16
+        self.device = backbone.device if backbone else torch.device("cpu")
         self._generator = torch.Generator(self.device).manual_seed(seed)
 
     def encode(self, observations: Sequence[Observation]) -> Tensor:
@@ -72,9 +75,9 @@ class Frames:
         return self._features(pixels).unflatten(0, frames.shape[:2])
 
     def _features(self, pixels: Tensor) -> Tensor:
-        """Shifts and sees images (M, H, W, 3): (M, C, h, w) float16."""
-        parts = [self._backbone(self._shifted(part)).half() for part in pixels.split(CHUNK)]
-        return torch.cat(parts)
+        """Shifts and sees images (M, H, W, 3): compressed features (M, C, h, w) float16."""
+        parts = [self._backbone(self._shifted(part)) for part in pixels.split(CHUNK)]
+        return torch.cat([self._compression(part).half() for part in parts])
 
     def _shifted(self, pixels: Tensor) -> Tensor:
         if self._shift == 0:

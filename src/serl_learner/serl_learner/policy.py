@@ -3,6 +3,7 @@
 import functools
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -18,6 +19,9 @@ from serl_learner.encoder import EncoderConfig, ObservationEncoder, arrange
 from serl_learner.networks import Actor
 from serl_learner.normalizer import Normalizer
 from serl_learner.transition import Observation, ObservationSpec
+
+
+FITTED_TO = 256  # observations at most, which the compression is measured on
 
 
 class Policy(nn.Module):
@@ -61,6 +65,17 @@ class Policy(nn.Module):
         return self._backbone[0]
 
     @torch.inference_mode()
+    def fit(self, observations: Sequence[Observation]) -> None:
+        """Measures the constants of what comes before all learning: normaliser and compression."""
+        states = np.stack([self.spec.flatten(o) for o in observations])
+        self.normalizer.fit(torch.from_numpy(states))
+        if self.encoder.compression is None:
+            return
+        chosen = np.linspace(0, len(observations) - 1, min(FITTED_TO, len(observations)))
+        parts = [self.backbone(self.images(observations[int(i)])) for i in chosen]
+        self.encoder.compression.fit(torch.cat(parts))
+
+    @torch.inference_mode()
     def act(self, observation: Observation, deterministic: bool) -> np.ndarray:
         """Action (A,) float32 in [-1, 1]: the mode, or a sample from torch's global generator."""
         state = torch.from_numpy(self.spec.flatten(observation))[None]
@@ -73,8 +88,15 @@ class Policy(nn.Module):
         """Frames (1, cameras, ...) as the encoder takes them, from images as they are."""
         if not self.spec.images:
             return torch.empty(1, 0)
-        images = torch.from_numpy(np.stack([observation[name] for name, _ in self.spec.images]))
-        return arrange(self.backbone(images)[None]) if self.backbone.frozen else images[None]
+        images = self.images(observation)
+        if self.encoder.compression is None:
+            return images[None]
+        return arrange(self.encoder.compression(self.backbone(images))[None])
+
+    def images(self, observation: Observation) -> Tensor:
+        """(cameras, H, W, 3) uint8, on the backbone's device"""
+        images = np.stack([observation[name] for name, _ in self.spec.images])
+        return torch.from_numpy(images).to(self.backbone.device)
 
     def sample(self, encoding: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Encodings (B, D) -> reparametrised actions (B, A) and their log density (B,)."""

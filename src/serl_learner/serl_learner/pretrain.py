@@ -17,6 +17,7 @@ from serl_learner.backbone import Backbone
 from serl_learner.config import expect
 
 SHIFT = 4  # px
+NEAR = 0.1  # standard deviations: larger errors count by their size, not by its square
 BRIGHTNESS = 0.2  # largest change of an image's brightness and of its contrast
 
 
@@ -62,12 +63,13 @@ def pretrain(
         batch = _augmented(torch.from_numpy(images[chosen.numpy()]), generator)
         head = heads[torch.from_numpy(cameras)[chosen]]  # (B, features, D)
         predicted = torch.einsum("bf,bfd->bd", trained(batch).flatten(1), head)
-        loss = F.mse_loss(predicted, targets[chosen])
+        loss = F.smooth_l1_loss(predicted, targets[chosen], beta=NEAR)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
-        say(step, math.sqrt(loss.item()))
+        error = F.mse_loss(predicted.detach(), targets[chosen])
+        say(step, math.sqrt(error.item()))
     return Backbone(backbone.name, network, frozen=True)
 
 

@@ -225,11 +225,9 @@ def filled_replay(
     frames: Frames,
     device: torch.device = CPU,
 ) -> ReplayBuffer:
-    """A replay that just holds the given transitions, which are checked."""
+    """A replay that just holds the given transitions."""
     observations = len(transitions) + sum(t.final_observation is not None for t in transitions)
     replay = ReplayBuffer(max(observations, 2), spec, action_size, rng, frames, device)
-    for transition in transitions:
-        transition.check(spec, action_size)
     for begin in range(0, len(transitions), ENCODED_TOGETHER):
         for arrival in encode(transitions[begin : begin + ENCODED_TOGETHER], frames):
             replay.add(*arrival)

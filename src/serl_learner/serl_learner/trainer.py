@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from torch import Tensor
 
 from serl_learner.backbone import make_backbone
 from serl_learner.checkpoint import Checkpoint, CheckpointStore
@@ -104,10 +105,10 @@ class Trainer:
         checkpoint = checkpoints.latest() if checkpoints else None
         if checkpoint and not resume:
             raise ConfigError(f"{checkpoint.path}: an earlier run is here; resume it or move it")
-        if prior:
-            self._prepare(*self._shapes(prior[0]))
         if checkpoint:
             self._restore(checkpoint)
+        elif prior:
+            self._prepare(*self._shapes(prior[0]))
 
     def run(self, stop: Callable[[], bool]) -> None:
         """Trains until `stop()`, asked at least every 0.1 s; then saves a last checkpoint."""
@@ -147,8 +148,13 @@ class Trainer:
             transition.action
         )
 
-    def _prepare(self, spec: ObservationSpec, action_size: int) -> None:
-        """Makes agent and replay, and takes in the prior data."""
+    def _prepare(
+        self,
+        spec: ObservationSpec,
+        action_size: int,
+        tensors: dict[str, Tensor] | None = None,
+    ) -> None:
+        """Makes the agent, or restores it from its tensors, and the replay with the prior data."""
         config, encoder, device = self._config, self._encoder_config, self._device
         backbone = None
         if spec.images:
@@ -156,17 +162,23 @@ class Trainer:
         sizes = spec, action_size, self._seed
         agent = RLPD(self._rlpd_config, *sizes, encoder, backbone, device)
         self._make_update = GraphedUpdate(agent) if device.type == "cuda" else agent.update
-        self._frames = Frames(spec, encoder, backbone, self._seed)
+        compression = agent.policy.encoder.compression
+        prior = self._prior_transitions
+        for transition in prior:
+            transition.check(spec, action_size)
+        if tensors is not None:
+            agent.load_state(tensors)
+        elif prior:
+            agent.policy.fit([t.observation for t in prior])
+        elif compression is not None:
+            compression.expect_fit()
+        self._frames = Frames(spec, encoder, backbone, compression, self._seed)
         self._stage = FrameStage(self._frames)
         self._online = ReplayBuffer(
             config.replay_capacity, spec, action_size, self._rng, self._frames, device
         )
-        self._prior = filled_replay(
-            self._prior_transitions, spec, action_size, self._rng, self._frames, device
-        )
+        self._prior = filled_replay(prior, spec, action_size, self._rng, self._frames, device)
         self._prior_transitions = ()  # their images are not needed any more
-        if len(self._prior) > 0:
-            agent.policy.normalizer.fit(self._prior.states())
         self._agent = agent
 
     def _take_in(self, timeout_s: float) -> None:
@@ -233,13 +245,11 @@ class Trainer:
         try:
             counters = checkpoint.counters
             shapes = ObservationSpec.from_json(counters["spec"]), counters["action_size"]
-            if not self._agent:
-                self._prepare(*shapes)
-            policy = self._agent.policy
-            if shapes != (policy.spec, policy.action_size):
-                raise ValueError(f"it has {shapes}, the prior data {policy.spec}")
+            prior = self._prior_transitions
+            if prior and shapes != (found := self._shapes(prior[0])):
+                raise ValueError(f"it has {shapes}, the prior data {found}")
+            self._prepare(*shapes, checkpoint.tensors)
             self._governor.restore(counters["governor"])
-            self._agent.load_state(checkpoint.tensors)
             self._rng.bit_generator.state = counters["numpy"]
             self._saved = self._governor.learned_steps
         except (KeyError, ValueError, TypeError, RuntimeError) as error:

@@ -11,7 +11,7 @@ from serl_learner.transition import ObservationSpec
 
 IMAGE = (64, 64, 3)
 SPEC = ObservationSpec((("pose", 6),), (("wrist_1", IMAGE), ("wrist_2", IMAGE)))
-SMALL = EncoderConfig(bottleneck=5, embeddings=2, proprioception=4)
+SMALL = EncoderConfig(channels=512, bottleneck=5, embeddings=2, proprioception=4)
 
 
 def encoder(config=SMALL, spec=SPEC, name="resnet10") -> ObservationEncoder:
@@ -48,7 +48,7 @@ def test_each_camera_has_embeddings_and_bottleneck_of_its_own():
 
 
 def test_dropout_needs_a_source_and_keeps_the_mean():
-    made = encoder(EncoderConfig(dropout=0.1, bottleneck=5))
+    made = encoder(EncoderConfig(channels=512, dropout=0.1, bottleneck=5))
     seen, pose = arrange(features()), torch.zeros(3, 6)
     torch.testing.assert_close(made(pose, seen), made(pose, seen))
     kept = []  # what reaches the bottleneck
@@ -92,6 +92,7 @@ def test_a_trained_backbone_is_part_of_the_encoder_a_frozen_one_is_not():
         ({"stored_views": -1}, "stored_views: expected at least 0, got -1"),
         ({"shift": -1}, "shift: expected at least 0, got -1"),
         ({"dropout": 1.0}, "dropout: expected 0 to below 1, got 1.0"),
+        ({"channels": 0}, "channels: expected at least 1, got 0"),
         ({"bottleneck": 0}, "bottleneck: expected at least 1, got 0"),
         ({"backbone": "small"}, "stored_views: expected 0 with a backbone that is trained, got 2"),
     ],

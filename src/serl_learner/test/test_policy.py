@@ -154,3 +154,24 @@ def test_a_policy_of_other_features_is_refused_in_one_line(tmp_path):
     expected = r"^encoder.weights: .* gives resnet10 \w{12}, expected \w{12}, with which [^\n]*$"
     with pytest.raises(ConfigError, match=expected):
         from_bytes(data)
+
+
+def test_what_is_measured_of_demonstrations_crosses_the_wire():
+    rng = np.random.default_rng(0)
+    acting = seeing_policy(channels=3)
+    shown = [
+        {"pose": rng.normal(size=3).astype(np.float32), "wrist_1": SEEN["wrist_1"] // (i + 1)}
+        for i in range(4)
+    ]
+    acting.fit(shown)
+    np.testing.assert_allclose(
+        acting.normalizer.mean, np.mean([o["pose"] for o in shown], axis=0), atol=1e-6
+    )
+    features = torch.cat([acting.look(o) for o in shown], dim=1)  # (3, 4, 2 * 2)
+    torch.testing.assert_close(features.mean(dim=(1, 2)), torch.zeros(3), atol=1e-3, rtol=0)
+    assert features.square().mean().item() == pytest.approx(1.0, rel=0.1)
+    copy = from_bytes(to_bytes(acting))
+    np.testing.assert_array_equal(copy.act(SEEN, True), acting.act(SEEN, True))
+    unfitted = seeing_policy(channels=3)
+    unfitted.actor, unfitted.encoder.heads = acting.actor, acting.encoder.heads
+    assert not np.allclose(unfitted.act(SEEN, True), acting.act(SEEN, True))

@@ -9,6 +9,7 @@ import torch
 from serl_learner import frames as frames_module
 from serl_learner.augmentation import shift_images
 from serl_learner.backbone import make_backbone
+from serl_learner.compression import Compression
 from serl_learner.config import ConfigError
 from serl_learner.encoder import EncoderConfig
 from serl_learner.frames import Frames, FrameStage
@@ -19,6 +20,7 @@ from serl_learner.transition import ObservationSpec, Transition
 IMAGE = (64, 64, 3)
 SPEC = ObservationSpec((("pose", 2),), (("wrist_1", IMAGE), ("wrist_2", IMAGE)))
 RESNET = make_backbone("resnet10", "random")
+COMPRESSION = Compression(512, 64)  # the first channels as they are
 
 
 def observation(seed: int) -> dict[str, np.ndarray]:
@@ -47,22 +49,22 @@ def episode(length=6, actor="a", number=0) -> list[Transition]:
 
 
 def test_a_view_is_the_backbone_on_the_shifted_image():
-    made = Frames(SPEC, EncoderConfig(stored_views=3), RESNET, seed=5)
+    made = Frames(SPEC, EncoderConfig(stored_views=3), RESNET, COMPRESSION, seed=5)
     stored = made.encode([observation(0), observation(1)])
-    assert stored.shape == (2, 2, 3, 512, 2, 2) and stored.dtype == torch.float16
+    assert stored.shape == (2, 2, 3, 64, 2, 2) and stored.dtype == torch.float16
     generator = torch.Generator().manual_seed(5)
     offsets = torch.randint(-4, 5, (12, 2), generator=generator)
     images = [observation(o)[name] for o in (0, 1) for name, _ in SPEC.images for _ in range(3)]
-    expected = RESNET(shift_images(torch.from_numpy(np.stack(images)), offsets))
+    expected = RESNET(shift_images(torch.from_numpy(np.stack(images)), offsets))[:, :64]
     torch.testing.assert_close(stored.flatten(0, 2).float(), expected, rtol=1e-2, atol=1e-2)
     assert len({tuple(o) for o in offsets.tolist()}) > 8  # every camera and view has its own
 
 
 def test_without_a_shift_views_are_the_image_itself():
-    made = Frames(SPEC, EncoderConfig(stored_views=1, shift=0), RESNET)
+    made = Frames(SPEC, EncoderConfig(stored_views=1, shift=0), RESNET, COMPRESSION)
     stored = made.encode([observation(0)])[0, :, 0].float()
     images = np.stack([observation(0)[name] for name, _ in SPEC.images])
-    expected = RESNET(torch.from_numpy(images))
+    expected = RESNET(torch.from_numpy(images))[:, :64]
     torch.testing.assert_close(stored, expected, rtol=1e-2, atol=1e-2)
 
 
@@ -83,9 +85,11 @@ def test_stored_features_and_pixels_give_the_same_losses_with_the_same_shifts(mo
     agent = RLPD(
         RLPDConfig(hidden=(16,), ensemble=3), SPEC, 2, 0, EncoderConfig(dropout=0.0), RESNET
     )
+    agent.policy.fit([t.observation for t in episode()])
+    compression = agent.policy.encoder.compression
     state, found = agent.generator.get_state(), []
     for views in (1, 0):
-        made = Frames(SPEC, EncoderConfig(stored_views=views), RESNET)
+        made = Frames(SPEC, EncoderConfig(stored_views=views), RESNET, compression)
         batch = filled_replay(episode(), SPEC, 2, np.random.default_rng(7), made).sample(8)
         seen, following = made.augment(batch.frames), made.augment(batch.next_frames)
         agent.generator.set_state(state)
@@ -105,15 +109,15 @@ def test_pixels_are_shifted_anew_at_each_use_and_differently_in_each_camera():
 
 def test_the_replay_gives_the_views_of_the_right_frames():
     transitions = episode()
-    made = Frames(SPEC, EncoderConfig(stored_views=2), RESNET)
+    made = Frames(SPEC, EncoderConfig(stored_views=2), RESNET, COMPRESSION)
     made.encode = lambda observations: torch.stack([tagged(o) for o in observations])
 
     def tagged(o):
         """Each view says whose it is: the pose, the camera and the view."""
         tag = torch.tensor([[[o["pose"][0], c, v] for v in range(2)] for c in range(2)])
-        full = torch.zeros(2, 2, 512 * 4, dtype=torch.float16)
+        full = torch.zeros(2, 2, 64 * 4, dtype=torch.float16)
         full[..., :3] = tag
-        return full.view(2, 2, 512, 2, 2)
+        return full.view(2, 2, 64, 2, 2)
 
     replay = filled_replay(transitions, SPEC, 2, np.random.default_rng(0), made)
     batch = replay.sample(300)
@@ -124,11 +128,11 @@ def test_the_replay_gives_the_views_of_the_right_frames():
         views = tags[:, :, 2]
         assert views.mean().item() == pytest.approx(0.5, abs=0.1)
         assert (views[:, 0] != views[:, 1]).float().mean().item() == pytest.approx(0.5, abs=0.1)
-    assert replay.nbytes > replay.capacity * 2 * 2 * 512 * 4 * 2
+    assert replay.nbytes > replay.capacity * 2 * 2 * 64 * 4 * 2
 
 
 def test_the_stage_keeps_order_and_hands_final_observations_on():
-    made = Frames(SPEC, EncoderConfig(stored_views=1), RESNET)
+    made = Frames(SPEC, EncoderConfig(stored_views=1), RESNET, COMPRESSION)
     stage = FrameStage(made)
     sent = episode(4) + episode(3, number=1)
     stage.put(sent[:3])
@@ -149,7 +153,7 @@ def test_an_error_in_the_stage_comes_out_of_it(monkeypatch):
         raise RuntimeError("out of memory")
 
     monkeypatch.setattr(frames_module, "encode", broken)
-    stage = FrameStage(Frames(SPEC, EncoderConfig(), RESNET))
+    stage = FrameStage(Frames(SPEC, EncoderConfig(), RESNET, COMPRESSION))
     stage.put(episode(1))
     with pytest.raises(RuntimeError, match="out of memory"):
         stage.get(timeout_s=10.0)
