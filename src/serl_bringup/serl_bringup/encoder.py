@@ -51,9 +51,9 @@ def collect(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Images, the number of each one's camera, and where the goal is seen from the tool there.
 
-    The goal (6,: m, rad) is where the first episode ends, or as much a fixed place if it fails. Half
-    of the episodes are demonstrated, where the environment has a demonstrator; in the others the
-    tool wanders, with actions that last.
+    The goal (6,: m, rad) is where the first episode ends: as fixed a place even if that one fails.
+    Half of the episodes are demonstrated, where the environment has a demonstrator; in the others
+    the tool wanders, with actions that last.
     """
     config = replace(task.environment, relative_frame=False)
     wandering = make_environment(config)

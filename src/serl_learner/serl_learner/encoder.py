@@ -97,7 +97,7 @@ class ObservationEncoder(nn.Module):
     def __init__(
         self, spec: ObservationSpec, config: EncoderConfig, backbone: Backbone | None
     ) -> None:
-        """`backbone` is part of the encoder only if it is trained; a frozen one's compression is."""
+        """A trained `backbone` is part of the encoder; of a frozen one, its compression is."""
         super().__init__()
         self.normalizer = Normalizer(spec)
         self.size = spec.state_size

@@ -20,7 +20,6 @@ from serl_learner.networks import Actor
 from serl_learner.normalizer import Normalizer
 from serl_learner.transition import Observation, ObservationSpec
 
-
 FITTED_TO = 256  # observations at most, which the compression is measured on
 
 

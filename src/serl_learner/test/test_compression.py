@@ -10,7 +10,9 @@ from serl_learner.config import ConfigError
 def features(deviations=(3.0, 1.0, 0.1, 0.0)) -> torch.Tensor:
     """(M, 4, 2, 2): uncorrelated sources of these deviations, turned and moved."""
     generator = torch.Generator().manual_seed(0)
-    sources = torch.randn(500, 4, 2, 2, generator=generator) * torch.tensor(deviations)[:, None, None]
+    sources = (
+        torch.randn(500, 4, 2, 2, generator=generator) * torch.tensor(deviations)[:, None, None]
+    )
     turn, _ = torch.linalg.qr(torch.randn(4, 4, generator=generator))
     return torch.einsum("mchw,dc->mdhw", sources, turn) + 5.0
 
