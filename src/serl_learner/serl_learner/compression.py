@@ -16,7 +16,6 @@ class Compression(nn.Module):
 
     def __init__(self, channels: int, kept: int) -> None:
         super().__init__()
-        expect(kept <= channels, "channels", f"at most the backbone's {channels}", kept)
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("components", torch.eye(kept, channels))
 
@@ -29,7 +28,7 @@ class Compression(nn.Module):
     def fit(self, features: Tensor) -> None:
         """Measures them on features (M, C, h, w). What comes out has unit variance on average."""
         samples = features.double().movedim(1, -1).flatten(0, -2)
-        covariance = torch.cov(samples.T)
+        covariance = torch.cov(samples.T, correction=0)
         variances, directions = torch.linalg.eigh(covariance)  # in ascending order
         kept = len(self.components)
         scale = variances[-kept:].mean().sqrt().clamp(min=1e-6)

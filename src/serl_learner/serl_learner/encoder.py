@@ -49,7 +49,11 @@ def feature_shape(
     """(C, h, w) of what the heads take of each image."""
     height, width, _ = spec.image_shape
     channels, *size = backbone.feature_shape(height, width)
-    return (config.channels if backbone.frozen else channels), *size
+    if not backbone.frozen:
+        return channels, *size
+    at_most = f"at most the {channels} of {backbone.name}"
+    expect(config.channels <= channels, "encoder.channels", at_most, config.channels)
+    return config.channels, *size
 
 
 def arrange(features: Tensor) -> Tensor:
@@ -104,12 +108,12 @@ class ObservationEncoder(nn.Module):
         self.heads = self.proprioception = self.backbone = self.compression = None
         if not spec.images:
             return
+        shape = feature_shape(config, backbone, spec)
         if backbone.frozen:
             channels, *_ = backbone.feature_shape(*spec.image_shape[:2])
             self.compression = Compression(channels, config.channels)
         else:
             self.backbone = backbone
-        shape = feature_shape(config, backbone, spec)
         self.heads = CameraHeads(len(spec.images), shape, config)
         self.size = len(spec.images) * config.bottleneck
         if spec.vectors:

@@ -252,6 +252,8 @@ class Trainer:
             self._governor.restore(counters["governor"])
             self._rng.bit_generator.state = counters["numpy"]
             self._saved = self._governor.learned_steps
+        except ConfigError:  # not of the checkpoint: this machine's memory, this task's weights
+            raise
         except (KeyError, ValueError, TypeError, RuntimeError) as error:
             reason = " ".join(str(error).split())
             raise ConfigError(f"{checkpoint.path}: does not fit this run: {reason}") from None

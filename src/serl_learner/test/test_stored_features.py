@@ -160,6 +160,12 @@ def test_an_error_in_the_stage_comes_out_of_it(monkeypatch):
     stage.close()
 
 
+def test_more_channels_than_there_are_are_refused_before_anything_is_seen():
+    message = "^encoder.channels: expected at most the 512 of resnet10, got 513"
+    with pytest.raises(ConfigError, match=message):
+        Frames(SPEC, EncoderConfig(channels=513), RESNET)
+
+
 def test_cameras_of_different_sizes_are_refused():
     spec = ObservationSpec((), (("wrist_1", (64, 64, 3)), ("side", (32, 64, 3))))
     with pytest.raises(ConfigError, match="expected images of one size, got wrist_1"):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from point_task import PointActor, demonstrator
 from test_trainer import Harness, one_by_one
 
@@ -66,6 +67,33 @@ def test_a_resumed_run_refills_the_replay_with_features(tmp_path):
     assert resumed.last.env_steps == 30
     assert resumed.last.critic_steps == 20
     assert resumed.last.online_size >= 29
+
+
+def test_a_resumed_run_keeps_its_compression_whatever_the_demonstrations_show(tmp_path):
+    store, data = CheckpointStore(tmp_path), transitions(25)
+    config = {"encoder": PATHS["features"], "batch_size": 4}
+    first = Harness([data], demonstrations(), store, **config).run(idle_waits=9)
+    others = demonstrations(episodes=4)[len(demonstrations()) :]
+    resumed = Harness([data], others, store, resume=True, **config).run(idle_waits=9)
+    before, after = (from_bytes(h.published[-1].data).encoder.compression for h in (first, resumed))
+    assert torch.equal(before.components, after.components)
+    assert torch.equal(before.mean, after.mean)
+    anew = Harness([data], others, **config).run(idle_waits=9)
+    fitted = from_bytes(anew.published[-1].data).encoder.compression
+    assert not torch.allclose(fitted.components, after.components)
+
+
+def test_what_this_machine_lacks_is_not_told_of_the_checkpoint(tmp_path):
+    store, data = CheckpointStore(tmp_path), transitions(25)
+    config = {"encoder": PATHS["features"], "batch_size": 4}
+    Harness([data], demonstrations(), store, **config).run(idle_waits=9)
+    with pytest.raises(ConfigError, match=r"^replay_capacity: .* transitions need"):
+        Harness([], demonstrations(), store, resume=True, replay_capacity=10**10, **config)
+
+
+def test_without_demonstrations_there_is_nothing_to_choose_channels_by():
+    with pytest.raises(ConfigError, match=r"^encoder.channels: .* choose 64 of 512 .*, got none"):
+        Harness([transitions(3)], encoder=PATHS["features"]).run()
 
 
 def test_an_image_of_another_size_is_named():
