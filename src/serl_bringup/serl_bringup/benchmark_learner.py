@@ -14,7 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from serl_learner.backbone import make_backbone
-from serl_learner.compute import tuned_process
+from serl_learner.compute import find_device, tuned_process
+from serl_learner.config import expect
+from serl_learner.cuda_graph import WARM_UP, make_update
 from serl_learner.encoder import EncoderConfig
 from serl_learner.frames import Frames
 from serl_learner.networks import CriticEnsemble
@@ -37,8 +39,11 @@ ACTION_SIZE = 6
 CONFIG = RLPDConfig(return_range=(0.0, 1.0))
 
 
-def measure(observations: str = "state") -> dict[str, Any]:
-    return measure_vision() if observations == "vision" else measure_state()
+def measure(observations: str = "state", device: str = "cpu") -> dict[str, Any]:
+    if observations == "vision":
+        return measure_vision(find_device(device))
+    expect(device == "cpu", "--device", "cpu with --observations state", device)
+    return measure_state()
 
 
 def measure_state(batch_size: int = 256, threads: int = 1, seconds: float = 5.0) -> dict[str, Any]:
@@ -64,15 +69,23 @@ def measure_state(batch_size: int = 256, threads: int = 1, seconds: float = 5.0)
     }
 
 
-def measure_vision(batch_size: int = 256, seconds: float = 20.0) -> dict[str, Any]:
+def measure_vision(
+    device: torch.device, batch_size: int = 256, seconds: float = 20.0
+) -> dict[str, Any]:
     """Two cameras, all cores. Sampling is part of a step, as it is of the learner's."""
     threads = os.cpu_count() or 1
     rates = {}
+    on_gpu = device.type == "cuda"
     with tuned_process(threads):
         for path, views in (("features", ENCODER.stored_views), ("pixels", 0)):
-            step, nbytes = vision_step(batch_size, views)
-            rates[path] = rate(step, seconds=seconds, warm_up=3 if views else 1)
+            if on_gpu:
+                torch.cuda.reset_peak_memory_stats()
+            step, nbytes = vision_step(batch_size, views, device)
+            warm_up = WARM_UP + 2 if on_gpu else 3 if views else 1
+            rates[path] = rate(step, seconds=seconds, warm_up=warm_up)
             rates[f"{path}_bytes"] = nbytes
+            rates[f"{path}_gpu"] = torch.cuda.max_memory_allocated() - nbytes if on_gpu else 0
+            del step
     return {
         "observations": "vision",
         "batch_size": batch_size,
@@ -80,23 +93,27 @@ def measure_vision(batch_size: int = 256, seconds: float = 20.0) -> dict[str, An
         "cameras": len(VISION_SPEC.images),
         "stored_views": ENCODER.stored_views,
         "channels": ENCODER.channels,
+        "device": device.type,
         "threads": threads,
         "critic_steps_per_s": round(rates["features"], 2),
         "pixel_critic_steps_per_s": round(rates["pixels"], 4),
         "ratio_to_pixels": round(rates["features"] / rates["pixels"], 1),
         "bytes_per_100k": round(rates["features_bytes"] * 100_000 / CAPACITY),
         "pixel_bytes_per_100k": round(rates["pixels_bytes"] * 100_000 / CAPACITY),
+        "gpu_bytes_beside_replay": rates["features_gpu"],
+        "pixel_gpu_bytes_beside_replay": rates["pixels_gpu"],
     }
 
 
-def vision_step(batch_size: int, views: int) -> tuple[Callable[[], Any], int]:
+def vision_step(batch_size: int, views: int, device: torch.device) -> tuple[Callable[[], Any], int]:
     """A critic step from a replay too large for a processor's cache, and that replay's size."""
     config = replace(ENCODER, stored_views=views)
-    backbone = make_backbone(config.backbone, config.weights)
-    agent = RLPD(CONFIG, VISION_SPEC, ACTION_SIZE, 0, config, backbone)
+    backbone = make_backbone(config.backbone, config.weights).to(device)
+    agent = RLPD(CONFIG, VISION_SPEC, ACTION_SIZE, 0, config, backbone, device)
+    update = make_update(agent)
     frames = Frames(VISION_SPEC, config, backbone, agent.policy.encoder.compression)
     rng = np.random.default_rng(0)
-    replay = ReplayBuffer(CAPACITY, VISION_SPEC, ACTION_SIZE, rng, frames)
+    replay = ReplayBuffer(CAPACITY, VISION_SPEC, ACTION_SIZE, rng, frames, device)
     transition = random_transition(VISION_SPEC, 0, rng)
     encoded = frames.encode([random_transition(VISION_SPEC, 0, rng).observation for _ in range(8)])
     for sequence in range(CAPACITY):
@@ -105,7 +122,7 @@ def vision_step(batch_size: int, views: int) -> tuple[Callable[[], Any], int]:
     def step() -> None:
         batch = replay.sample(batch_size)
         seen, following = frames.augment(batch.frames), frames.augment(batch.next_frames)
-        agent.update(replace(batch, frames=seen, next_frames=following), False)
+        update(replace(batch, frames=seen, next_frames=following), False)
 
     return step, replay.nbytes
 

@@ -328,6 +328,7 @@ def _add_benchmark(commands) -> None:
     p.add_argument(
         "--observations", choices=("state", "vision"), help="actor, learner: what the policy sees"
     )
+    p.add_argument("--device", choices=("cpu", "cuda"), help="learner from vision: default cpu")
     p.add_argument("--gains", metavar="SET", help="contact: default pcb_insertion")
     p.add_argument("--plot", type=_file(".png"), metavar="FILE", help="contact: draw the impacts")
     p.set_defaults(command=_benchmark)
@@ -342,6 +343,7 @@ def _benchmark(arguments) -> int:
         "gains": ("contact",),
         "plot": ("contact",),
         "observations": ("actor", "learner"),
+        "device": ("learner",),
     }
     for name, fitting in parts.items():
         if (value := getattr(arguments, name)) is not None:

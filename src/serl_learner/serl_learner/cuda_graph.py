@@ -1,5 +1,6 @@
 """The update as one CUDA graph: on a GPU, starting its hundreds of small kernels costs more."""
 
+from collections.abc import Callable
 from dataclasses import fields
 
 import torch
@@ -9,6 +10,11 @@ from serl_learner.replay import Batch
 from serl_learner.rlpd import RLPD, Info
 
 WARM_UP = 3  # updates before the capture, in which cuBLAS and the optimisers allocate
+
+
+def make_update(agent: RLPD) -> Callable[[Batch, bool], Info]:
+    """`agent.update`, in the form that is fast on its device."""
+    return GraphedUpdate(agent) if agent.device.type == "cuda" else agent.update
 
 
 class GraphedUpdate:

@@ -248,6 +248,6 @@ class RLPD(nn.Module):
         parameters = optimizer.param_groups[0]["params"]
         gradients = torch.autograd.grad(loss, parameters)
         for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = gradient
+            parameter.grad = gradient.contiguous()  # a convolution's may have the channels last
         optimizer.found_inf = loss.detach().isfinite().logical_not().float()
         optimizer.step()

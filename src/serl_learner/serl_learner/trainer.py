@@ -11,7 +11,7 @@ from serl_learner.backbone import make_backbone
 from serl_learner.checkpoint import Checkpoint, CheckpointStore
 from serl_learner.compute import find_device, tuned_process
 from serl_learner.config import ConfigError
-from serl_learner.cuda_graph import GraphedUpdate
+from serl_learner.cuda_graph import make_update
 from serl_learner.encoder import EncoderConfig
 from serl_learner.frames import Frames, FrameStage
 from serl_learner.governor import Governor
@@ -38,7 +38,7 @@ class LearnerConfig:
     publish_period: int = 10  # steps
     checkpoint_period: int = 1000  # steps
     threads: int = 1  # of torch
-    device: str = "cpu"  # or cuda, which has not run on a GPU yet; auto: cuda where there is one
+    device: str = "cpu"  # or cuda; auto: cuda where there is one
 
     def __post_init__(self) -> None:
         minima = {
@@ -161,7 +161,7 @@ class Trainer:
             backbone = make_backbone(encoder.backbone, encoder.weights).to(device)
         sizes = spec, action_size, self._seed
         agent = RLPD(self._rlpd_config, *sizes, encoder, backbone, device)
-        self._make_update = GraphedUpdate(agent) if device.type == "cuda" else agent.update
+        self._apply = make_update(agent)
         compression = agent.policy.encoder.compression
         prior = self._prior_transitions
         for transition in prior:
@@ -207,7 +207,7 @@ class Trainer:
         if agent.critic_steps == 0 and len(self._prior) == 0:
             agent.policy.normalizer.fit(self._online.states())
         with_actor = (agent.critic_steps + 1) % self._config.critic_actor_ratio == 0
-        info = self._make_update(self._sample(), with_actor)
+        info = self._apply(self._sample(), with_actor)
         self._governor.critic_step()
         self._status.add(info)
 

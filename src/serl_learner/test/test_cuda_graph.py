@@ -18,7 +18,7 @@ SPEC = ObservationSpec((("pose", 6),), (("wrist_1", (64, 64, 3)),))
 
 def test_the_captured_update_is_the_plain_one():
     backbone = make_backbone("resnet10", "random").to("cuda")
-    config = EncoderConfig(dropout=0.0)
+    config = EncoderConfig(channels=64, dropout=0.0)
     plain = RLPD(RLPDConfig(hidden=(32, 32)), SPEC, 2, 0, config, backbone, "cuda")
     captured = copy.deepcopy(plain)
     # What is drawn (actions, members) is not the same in a graph: nothing is left to chance.
@@ -35,7 +35,7 @@ def test_the_captured_update_is_the_plain_one():
         def draw(*shape, generator=generator):
             return torch.randn(*shape, generator=generator, device="cuda")
 
-        features = draw(16, 1, 512, 2, 2).half(), draw(16, 1, 512, 2, 2).half()
+        features = draw(16, 1, 64, 2, 2).half(), draw(16, 1, 64, 2, 2).half()
         reward = (draw(16) > 1).float()
         batch = Batch(draw(16, 6), draw(16, 2).tanh(), reward, 1 - reward, draw(16, 6), *features)
         with_actor = i % 2 == 1

@@ -2,11 +2,14 @@
 
 import copy
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
+from serl_learner.backbone import make_backbone
 from serl_learner.config import ConfigError
+from serl_learner.encoder import EncoderConfig
 from serl_learner.replay import Batch
 from serl_learner.rlpd import RLPD, Encoded, NonFiniteLoss, RLPDConfig
 from serl_learner.transition import ObservationSpec
@@ -250,3 +253,25 @@ def test_seed_decides_the_networks_and_leaves_the_global_generator_alone():
 def test_configuration_out_of_range_is_refused(config, message):
     with pytest.raises(ConfigError, match=f"^{message}"):
         RLPDConfig(**config)
+
+
+def test_gradients_have_the_layout_of_their_parameters():
+    # What a GPU's fused optimiser asks for. Those of convolutions come with the channels last.
+    spec, image = ObservationSpec((), (("wrist_1", (64, 64, 3)),)), (2, 1, 1, 64, 64, 3)
+    config = EncoderConfig(backbone="small", stored_views=0)
+    backbone = make_backbone("small", "random")
+    rlpd = RLPD(RLPDConfig(hidden=(8,)), spec, ACTIONS, 0, config, backbone)
+    frames = torch.randint(0, 256, (2, *image), dtype=torch.uint8)
+    shown = raw()
+    rlpd.update(
+        replace(
+            shown,
+            state=torch.empty(2, 0),
+            next_state=torch.empty(2, 0),
+            frames=frames[0],
+            next_frames=frames[1],
+        ),
+        False,
+    )
+    for parameter in backbone.parameters():
+        assert parameter.grad.stride() == parameter.stride()
