@@ -37,6 +37,8 @@ class PolicySource(Protocol):
 
     version: int  # critic steps that made it
 
+    def begin_episode(self) -> None: ...
+
     def act(self, observation: Observation) -> np.ndarray: ...  # (action_size,) in [-1, 1]
 
 
@@ -138,6 +140,7 @@ class Actor:
         if observation is None:
             return None
         started_at = self._clock()
+        self._policy.begin_episode()
         ended = False
         while not ended:
             allowed = self._gate(self._sequence)

@@ -24,6 +24,9 @@ class Resting:
     def __init__(self, action_size: int):
         self._action = np.zeros(action_size, np.float32)
 
+    def begin_episode(self) -> None:
+        pass
+
     def act(self, observation: Observation) -> np.ndarray:
         return self._action
 

@@ -16,6 +16,8 @@ Z_95 = 1.959964  # standard normal quantile of a two-sided 95 % interval
 
 
 class EvaluatedPolicy(Protocol):
+    def begin_episode(self) -> None: ...
+
     def act(self, observation: Observation, deterministic: bool) -> np.ndarray: ...
 
 
@@ -90,6 +92,7 @@ def _episode(
     on_frame: Callable[[np.ndarray], None] | None,
 ) -> tuple[bool, int, float]:
     observation, _ = environment.reset(seed=seed)
+    policy.begin_episode()
     success, length, total, done = False, 0, 0.0, False
     _film(environment, on_frame)
     while not done:

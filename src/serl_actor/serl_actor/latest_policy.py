@@ -82,8 +82,14 @@ class LatestPolicy:
             lambda: self._may_make(sequence), lambda: self._explain(sequence)
         )
         with self._waiter.condition:
-            self._policy, self.version = self._newest, self._newest_version
+            before, self._policy, self.version = self._policy, self._newest, self._newest_version
+        if before is not None:
+            self._policy.go_on_from(before)
         return allowed
+
+    def begin_episode(self) -> None:
+        if self._policy is not None:
+            self._policy.begin_episode()
 
     def act(self, observation: Observation) -> np.ndarray:
         """A sampled action (action_size,) in [-1, 1]."""

@@ -17,6 +17,9 @@ class Constant:
     def __init__(self, action=np.zeros(6)):  # noqa: B008
         self.action = np.asarray(action, np.float32)
 
+    def begin_episode(self):
+        pass
+
     def act(self, observation):
         return self.action
 

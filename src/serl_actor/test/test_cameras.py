@@ -82,6 +82,9 @@ class Constant:
     def __init__(self, action=FORWARD):
         self.action = np.asarray(action, np.float32)
 
+    def begin_episode(self):
+        pass
+
     def act(self, observation, deterministic=False):
         return self.action
 

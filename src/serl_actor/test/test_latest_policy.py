@@ -16,6 +16,9 @@ class Constant:
     def __init__(self, action):
         self._action = np.array([action], np.float32)
 
+    def go_on_from(self, other):
+        pass
+
     def act(self, observation, deterministic):
         assert not deterministic
         return self._action

@@ -80,6 +80,9 @@ class Resting:
     def __init__(self):
         self.asked = []
 
+    def begin_episode(self):
+        pass
+
     def act(self, observation, deterministic):
         self.asked.append(deterministic)
         return np.zeros(6)

@@ -107,5 +107,8 @@ class _UntrainedPolicy:
         hidden, std_range = task.rlpd.hidden, task.rlpd.std_range
         self.policy = Policy(spec, action_size, hidden, std_range, encoder, backbone)
 
+    def begin_episode(self) -> None:
+        self.policy.begin_episode()
+
     def act(self, observation: Observation) -> np.ndarray:
         return self.policy.act(observation, deterministic=False)

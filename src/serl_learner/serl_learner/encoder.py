@@ -27,6 +27,7 @@ class EncoderConfig:
     weights: str = "random"  # of the backbone: random, imagenet (resnet18), or a file
     stored_views: int = 2  # shifted views whose features are kept per frame; 0: keep the pixels
     channels: int = 64  # of a frozen backbone's, compressed to so many by what demonstrations show
+    frame_stack: int = 1  # newest frames of each camera, which are seen together
     shift: int = 4  # px, random in both directions; 0: no augmentation
     embeddings: int = 8  # spatial kernels per channel of the backbone's features
     dropout: float = 0.1  # of the embeddings, where the policy is trained
@@ -37,7 +38,7 @@ class EncoderConfig:
         expect(self.stored_views >= 0, "stored_views", "at least 0", self.stored_views)
         expect(self.shift >= 0, "shift", "at least 0", self.shift)
         expect(0 <= self.dropout < 1, "dropout", "0 to below 1", self.dropout)
-        for name in ("channels", "embeddings", "bottleneck", "proprioception"):
+        for name in ("channels", "frame_stack", "embeddings", "bottleneck", "proprioception"):
             expect(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
         trained = self.backbone == "small" and self.stored_views > 0
         expect(not trained, "stored_views", "0 with a backbone that is trained", self.stored_views)
@@ -57,16 +58,15 @@ def feature_shape(
 
 
 def arrange(features: Tensor) -> Tensor:
-    """Features (B, N, C, h, w) in any precision -> (N * C, B, h * w) float32, for the embeddings.
+    """Features (B, N, F, C, h, w) of any precision -> (N * F * C, B, h * w) float32.
 
-    Pixels (uint8) pass: a backbone that is trained takes them.
+    So the embeddings take them: of N cameras, F frames each. Pixels (uint8) pass: a backbone that
+    is trained takes them.
     """
     if features.dtype == torch.uint8:
         return features
-    batch, cameras, channels, height, width = features.shape
-    shape = cameras * channels, batch, height * width
-    flat = features.reshape(batch, shape[0], shape[2]).transpose(0, 1)
-    return torch.empty(shape, device=flat.device).copy_(flat)  # turned and widened in one pass
+    flat = features.flatten(-2).flatten(1, -2).transpose(0, 1)
+    return torch.empty(flat.shape, device=flat.device).copy_(flat)  # turned and widened in one pass
 
 
 class CameraHeads(nn.Module):
@@ -77,7 +77,8 @@ class CameraHeads(nn.Module):
     ) -> None:
         super().__init__()
         self.cameras = cameras
-        channels, positions = feature_shape[0], feature_shape[1] * feature_shape[2]
+        channels = config.frame_stack * feature_shape[0]
+        positions = feature_shape[1] * feature_shape[2]
         kernel = torch.randn(cameras * channels, config.embeddings, positions)
         self.kernel = nn.Parameter(kernel / math.sqrt(positions))
         embedded = channels * config.embeddings
@@ -86,10 +87,10 @@ class CameraHeads(nn.Module):
         self.dropout = config.dropout
 
     def forward(self, features: Tensor, dropout: torch.Generator | None = None) -> Tensor:
-        """Arranged features (N * C, B, h * w) -> (B, N * bottleneck)"""
+        """Arranged features (N * F * C, B, h * w) -> (B, N * bottleneck)"""
         # With the batch last, the embeddings of a camera are one matrix without moving anything.
-        embedded = torch.bmm(self.kernel, features.transpose(1, 2))  # (N * C, K, B)
-        embedded = embedded.view(self.cameras, -1, features.shape[1])  # (N, C * K, B)
+        embedded = torch.bmm(self.kernel, features.transpose(1, 2))  # (N * F * C, K, B)
+        embedded = embedded.view(self.cameras, -1, features.shape[1])  # (N, F * C * K, B)
         if dropout is not None and self.dropout > 0.0:
             embedded = embedded * _keep(embedded, self.dropout, dropout)
         return self.norm(self.bottleneck(embedded.transpose(1, 2))).transpose(0, 1).flatten(1)
@@ -132,8 +133,8 @@ class ObservationEncoder(nn.Module):
         if self.heads is None:
             return state
         if self.backbone is not None:
-            batch = frames.shape[:2]  # pixels (B, N, H, W, 3)
-            frames = arrange(self.backbone(frames.flatten(0, 1)).unflatten(0, batch))
+            batch = frames.shape[:3]  # pixels (B, N, F, H, W, 3)
+            frames = arrange(self.backbone(frames.flatten(0, 2)).unflatten(0, batch))
         seen = self.heads(frames, dropout)
         if self.proprioception is None:
             return seen

@@ -19,7 +19,8 @@ from serl_learner.compression import Compression
 from serl_learner.encoder import EncoderConfig, feature_shape
 from serl_learner.transition import Observation, ObservationSpec, Transition
 
-CHUNK = 16  # images that the backbone takes at once: they stay in a CPU's cache
+# Images that the backbone takes at once: they stay in a CPU's cache, and fill a GPU.
+CHUNK = {"cpu": 16, "cuda": 256}
 ENCODED_TOGETHER = 32  # transitions at most: bounds the memory of a burst
 
 
@@ -46,11 +47,13 @@ class Frames:
         self._stores_features = config.stored_views > 0 and self._backbone is not None
         self.cameras = len(self._names)
         self.views = config.stored_views if self._stores_features else 1
+        self.stack = config.frame_stack if self._names else 1
         self.shape: tuple[int, ...] = spec.image_shape
         self.dtype = torch.uint8
         if self._stores_features:
             self.shape, self.dtype = feature_shape(config, backbone, spec), torch.float16
         self.device = backbone.device if backbone else torch.device("cpu")
+        self._chunk = CHUNK[self.device.type]
         self._generator = torch.Generator(self.device).manual_seed(seed)
 
     def encode(self, observations: Sequence[Observation]) -> Tensor:
@@ -66,17 +69,17 @@ class Frames:
         return self._features(pixels).view(layout)
 
     def augment(self, frames: Tensor) -> Tensor:
-        """Sampled (B, cameras, *shape) -> what the encoder takes: features, or shifted pixels."""
+        """Sampled (B, cameras, stack, *shape) -> what the encoder takes: pixels are shifted."""
         if self._stores_features or self.cameras == 0:
             return frames
-        pixels = frames.flatten(0, 1)
+        pixels = frames.flatten(0, 2)
         if self._backbone is None:
             return self._shifted(pixels).view_as(frames)
-        return self._features(pixels).unflatten(0, frames.shape[:2])
+        return self._features(pixels).unflatten(0, frames.shape[:3])
 
     def _features(self, pixels: Tensor) -> Tensor:
         """Shifts and sees images (M, H, W, 3): compressed features (M, C, h, w) float16."""
-        parts = [self._backbone(self._shifted(part)) for part in pixels.split(CHUNK)]
+        parts = [self._backbone(self._shifted(part)) for part in pixels.split(self._chunk)]
         return torch.cat([self._compression(part).half() for part in parts])
 
     def _shifted(self, pixels: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 import functools
 import json
 import math
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -54,6 +55,7 @@ class Policy(nn.Module):
         self.encoder = ObservationEncoder(spec, self.encoder_config, backbone)
         self.actor = Actor(self.encoder.size, action_size, hidden, std_range)
         self._backbone = (backbone,)  # in a tuple: no submodule
+        self._seen: deque[Tensor] = deque(maxlen=self.encoder_config.frame_stack)
 
     @property
     def normalizer(self) -> Normalizer:
@@ -74,9 +76,20 @@ class Policy(nn.Module):
         parts = [self.backbone(self.images(observations[int(i)])) for i in chosen]
         self.encoder.compression.fit(torch.cat(parts))
 
+    def begin_episode(self) -> None:
+        """Forgets the frames of the episode before."""
+        self._seen.clear()
+
+    def go_on_from(self, other: "Policy") -> None:
+        """Takes the place of another within an episode."""
+        self._seen = other._seen
+
     @torch.inference_mode()
     def act(self, observation: Observation, deterministic: bool) -> np.ndarray:
-        """Action (A,) float32 in [-1, 1]: the mode, or a sample from torch's global generator."""
+        """Action (A,) float32 in [-1, 1]: the mode, or a sample from torch's global generator.
+
+        Each call is a step of the episode.
+        """
         state = torch.from_numpy(self.spec.flatten(observation))[None]
         mean, std = self.actor(self.encoder(state, self.look(observation)))
         if not deterministic:
@@ -84,13 +97,16 @@ class Policy(nn.Module):
         return torch.tanh(mean)[0].numpy()
 
     def look(self, observation: Observation) -> Tensor:
-        """Frames (1, cameras, ...) as the encoder takes them, from images as they are."""
+        """The newest frames as the encoder takes them, from images as they are."""
         if not self.spec.images:
             return torch.empty(1, 0)
-        images = self.images(observation)
-        if self.encoder.compression is None:
-            return images[None]
-        return arrange(self.encoder.compression(self.backbone(images))[None])
+        frame = self.images(observation)
+        if self.encoder.compression is not None:
+            frame = self.encoder.compression(self.backbone(frame))
+        while len(self._seen) < self._seen.maxlen - 1:  # an episode begins: as the replay has it
+            self._seen.append(frame)
+        self._seen.append(frame)
+        return arrange(torch.stack(list(self._seen), dim=1)[None])
 
     def images(self, observation: Observation) -> Tensor:
         """(cameras, H, W, 3) uint8, on the backbone's device"""

@@ -16,7 +16,7 @@ from serl_learner.transition import Observation, ObservationSpec, Transition
 NONE = -1
 NO_FRAMES = torch.empty(0, dtype=torch.uint8)
 CPU = torch.device("cpu")
-INDEX_BYTES = 4 * 8  # of a slot: next, rank, place among the sampleable ones, episode
+INDEX_BYTES = 8  # of each: next, rank, place among the sampleable ones, episode, stack
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Batch:
     reward: Tensor  # (B,)
     mask: Tensor  # (B,) 1 - terminated: 0 where no value follows; a time limit keeps it at 1
     next_state: Tensor  # (B, S)
-    frames: Tensor = NO_FRAMES  # (B, cameras, ...)
-    next_frames: Tensor = NO_FRAMES  # (B, cameras, ...)
+    frames: Tensor = NO_FRAMES  # (B, cameras, stack, ...), the newest frame last
+    next_frames: Tensor = NO_FRAMES  # (B, cameras, stack, ...)
 
     @staticmethod
     def concatenate(first: "Batch", second: "Batch") -> "Batch":
@@ -45,6 +45,10 @@ class ReplayBuffer:
     known, and wherever a step is missing, the transition is not sampled. So nothing is ever paired
     across a gap, two episodes or two actors, and several actors may write in turns. An episode that
     is discarded in the end is forgotten whole.
+
+    A slot also knows those of the frames before it, where frames are seen in stacks: each is stored
+    once. An episode's first frame stands for those before it. After a gap, and where the ring has
+    overwritten the oldest, transitions are not sampled for want of them.
     """
 
     def __init__(
@@ -73,6 +77,7 @@ class ReplayBuffer:
             capacity * frames.cameras * frames.views, frame_size
         )
         self._next = np.full(capacity, NONE)  # slot of the next observation
+        self._stack = np.full((capacity, frames.stack), NONE)  # slots of the frames, newest last
         self._sampleable = np.zeros(
             capacity, np.int64
         )  # the first `len(self)`: slots, in any order
@@ -111,6 +116,8 @@ class ReplayBuffer:
         """
         episode = self._number(transition)
         slot = self._store(transition.observation, frames, episode)
+        if transition.step == 0:
+            self._stack[slot] = slot
         self._data["action"][slot] = torch.from_numpy(np.asarray(transition.action, np.float32))
         self._data["reward"][slot] = transition.reward
         self._data["mask"][slot] = 1.0 - transition.terminated
@@ -150,12 +157,13 @@ class ReplayBuffer:
         return self._data[name].index_select(0, torch.from_numpy(slots).to(self._device))
 
     def _take_frames(self, slots: np.ndarray) -> Tensor:
-        """(B, cameras, *shape): a view per camera, chosen independently."""
-        cameras, views = self._layout.cameras, self._layout.views
-        view = self._rng.integers(views, size=(len(slots), cameras)) if views > 1 else 0
-        rows = (slots[:, None] * cameras + np.arange(cameras)) * views + view
-        index = torch.from_numpy(rows.ravel()).to(self._device)
-        return self._views.index_select(0, index).view(len(slots), cameras, *self._layout.shape)
+        """(B, cameras, stack, *shape): a view per camera and frame, chosen independently."""
+        cameras, views, stack = self._layout.cameras, self._layout.views, self._layout.stack
+        shape = len(slots), cameras, stack
+        view = self._rng.integers(views, size=shape) if views > 1 else 0
+        rows = self._stack[slots][:, None] * cameras + np.arange(cameras)[:, None]
+        index = torch.from_numpy((rows * views + view).ravel()).to(self._device)
+        return self._views.index_select(0, index).view(*shape, *self._layout.shape)
 
     def _number(self, transition: Transition) -> int:
         """A running number for the transition's episode."""
@@ -169,7 +177,9 @@ class ReplayBuffer:
     def _store(self, observation: Observation, frames: Tensor | None, episode: int) -> int:
         """Writes an observation to the oldest slot, whose transition is forgotten."""
         slot = self._head
+        self._lose_frame(slot)
         self._forget(slot)
+        self._stack[slot, -1] = slot
         self._data["state"][slot] = torch.from_numpy(self._spec.flatten(observation))
         if self._layout.cameras:
             self._data["frames"][slot] = frames.flatten()
@@ -178,16 +188,35 @@ class ReplayBuffer:
         return slot
 
     def _link(self, slot: int, following: int) -> None:
-        """Makes the transition of `slot` one that can be sampled."""
+        """Makes the transition of `slot` one that can be sampled, if all its frames are there."""
         self._next[slot] = following
+        self._stack[following, :-1] = self._stack[slot, 1:]
+        if NONE in self._stack[slot]:
+            return
         self._rank[slot] = self._size
         self._sampleable[self._size] = slot
         self._size += 1
 
+    def _lose_frame(self, slot: int) -> None:
+        """Withdraws the later transitions that see the frame of `slot`, which is overwritten."""
+        later = slot
+        for _ in range(self._layout.stack - 1):
+            if (later := self._next[later]) == NONE:
+                return
+            stack = self._stack[later]
+            stack[stack == slot] = NONE
+            self._withdraw(later)
+
     def _forget(self, slot: int) -> None:
-        """Takes a slot out of the sampleable ones: the last of them moves to its place."""
+        """Nothing leads to the slot, or on from it, any more."""
         for actor in [a for a, (_, _, open_slot) in self._open.items() if open_slot == slot]:
             del self._open[actor]  # the step that waits for its successor is overwritten
+        self._withdraw(slot)
+        self._next[slot] = NONE
+        self._stack[slot] = NONE
+
+    def _withdraw(self, slot: int) -> None:
+        """Takes a slot out of the sampleable ones: the last of them moves to its place."""
         rank = self._rank[slot]
         if rank != NONE:
             self._size -= 1
@@ -195,13 +224,12 @@ class ReplayBuffer:
             self._sampleable[rank] = last
             self._rank[last] = rank
             self._rank[slot] = NONE
-            self._next[slot] = NONE
 
 
 def slot_bytes(spec: ObservationSpec, action_size: int, frames: Frames) -> int:
     """Memory of one observation with its transition."""
     widths = _slot(spec, action_size, frames).values()
-    return sum(width * dtype.itemsize for width, dtype in widths) + INDEX_BYTES
+    return sum(width * dtype.itemsize for width, dtype in widths) + INDEX_BYTES * (4 + frames.stack)
 
 
 def _slot(

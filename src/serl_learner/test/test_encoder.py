@@ -79,7 +79,7 @@ def test_images_alone_are_enough():
 def test_a_trained_backbone_is_part_of_the_encoder_a_frozen_one_is_not():
     config = EncoderConfig(backbone="small", stored_views=0, bottleneck=5)
     trained = encoder(config, name="small")
-    pixels = torch.randint(0, 256, (3, 2, *IMAGE), dtype=torch.uint8)
+    pixels = torch.randint(0, 256, (3, 2, 1, *IMAGE), dtype=torch.uint8)
     trained(torch.randn(3, 6), pixels).square().sum().backward()
     gradients = [p.grad for p in trained.backbone.parameters()]
     assert gradients and all(g is not None and g.abs().sum() > 0 for g in gradients)

@@ -9,7 +9,8 @@ from torch import distributions as dist
 
 from serl_learner.backbone import make_backbone, save_backbone
 from serl_learner.config import ConfigError
-from serl_learner.encoder import EncoderConfig
+from serl_learner.encoder import EncoderConfig, arrange
+from serl_learner.frames import Frames
 from serl_learner.policy import Policy, from_bytes, tanh_gaussian, to_bytes
 from serl_learner.transition import ObservationSpec
 
@@ -140,6 +141,26 @@ def test_a_trained_backbone_comes_with_the_policy():
     other = from_bytes(to_bytes(seeing_policy("small", stored_views=0)))
     np.testing.assert_array_equal(copy.act(SEEN, True), acting.act(SEEN, True))
     assert copy.backbone is not other.backbone
+
+
+@pytest.mark.parametrize(("backbone", "views"), [("resnet10", 1), ("small", 0)])
+def test_a_stack_is_of_the_episode_s_newest_frames_as_the_replay_has_it(backbone, views):
+    acting = seeing_policy(backbone, stored_views=views, frame_stack=3, dropout=0.0, shift=0)
+    frames = Frames(SEEING, acting.encoder_config, acting.backbone, acting.encoder.compression)
+    seen = [SEEN | {"wrist_1": SEEN["wrist_1"] // (i + 1)} for i in range(5)]
+    stored = frames.encode(seen)[:, :, 0]  # (5, cameras, ...)
+    state = torch.from_numpy(SEEING.flatten(SEEN))[None]
+    replaced = from_bytes(to_bytes(acting))
+    for _ in range(2):
+        acting.begin_episode()
+        for step in range(5):
+            if step == 3:  # the learner has sent another one
+                replaced.go_on_from(acting)
+                acting, replaced = replaced, acting
+            stack = stored[[max(0, step - 2), max(0, step - 1), step]].transpose(0, 1)[None]
+            expected = acting.actor(acting.encoder(state, arrange(stack)))[0].tanh()[0]
+            action = acting.act(seen[step], True)
+            np.testing.assert_allclose(action, expected.detach(), atol=1e-3)
 
 
 def test_a_policy_of_other_features_is_refused_in_one_line(tmp_path):

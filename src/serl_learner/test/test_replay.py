@@ -8,7 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serl_learner import replay
+from serl_learner.backbone import make_backbone
 from serl_learner.config import ConfigError
+from serl_learner.encoder import EncoderConfig
+from serl_learner.frames import Frames, encode
 from serl_learner.replay import ReplayBuffer
 from serl_learner.transition import ObservationSpec, Transition
 
@@ -154,7 +157,7 @@ def test_states_are_those_of_the_sampleable_transitions():
 
 def test_memory_is_stated_and_refused_at_construction(monkeypatch):
     b = buffer(capacity=1000)
-    assert b.nbytes == 1000 * (4 * (4 + 1 + 2) + 4 * 8)
+    assert b.nbytes == 1000 * (4 * (4 + 1 + 2) + 5 * 8)
     monkeypatch.setattr(replay, "_available_memory", lambda device: b.nbytes - 1)
     with pytest.raises(ConfigError, match=r"replay_capacity: 1000 .* need .* GB, .* available"):
         buffer(capacity=1000)
@@ -190,8 +193,11 @@ def histories(draw):
     return history
 
 
-def model(history, capacity) -> set:
-    """What may be sampled: both observations of the pair are among the last `capacity` stored."""
+def model(history, capacity, stack=1) -> set:
+    """What may be sampled: both observations of the pair are among the last `capacity` stored.
+
+    So are, of the episode, those before it that a stack shows.
+    """
     slots = []  # (actor, episode, step, is it a final observation) in the order stored
     ends = {}
     for t in history:
@@ -201,7 +207,16 @@ def model(history, capacity) -> set:
             ends[(t.actor, t.episode, t.step)] = (t.actor, t.episode, FINAL)
     kept = set(slots[-capacity:])
     follower = {key: ends.get(key, (key[0], key[1], key[2] + 1)) for key in kept if key[2] != FINAL}
-    return {key for key, following in follower.items() if following in kept}
+    return {
+        (actor, episode, number)
+        for (actor, episode, number), following in follower.items()
+        if following in kept and all((actor, episode, s) in kept for s in stacked(number, stack))
+    }
+
+
+def stacked(number: int, stack: int) -> list[int]:
+    """The steps whose frames are seen at a step, oldest first."""
+    return [max(0, s) for s in range(number - stack + 1, number + 1)]
 
 
 @settings(deadline=None, max_examples=200)
@@ -212,3 +227,44 @@ def test_any_history_gives_exactly_the_true_pairs(history, capacity):
         b.add(transition)
         assert len(b) == len(model(history[:count], capacity))
     assert set(sampled(b)) == model(history, capacity)
+
+
+SEEN = ObservationSpec((("code", 4),), (("wrist_1", (31, 31, 3)), ("wrist_2", (31, 31, 3))))
+SMALL = make_backbone("small", "random")
+
+
+def seen(transition: Transition) -> Transition:
+    """The same with two cameras, whose first pixels say where a frame belongs."""
+
+    def look(observation):
+        images = {name: np.zeros((31, 31, 3), np.uint8) for name, _ in SEEN.images}
+        for camera, image in enumerate(images.values()):
+            image[0, 0], image[0, 1] = observation["code"][:3], camera
+        return observation | images
+
+    final = transition.final_observation
+    transition.observation = look(transition.observation)
+    transition.final_observation = final and look(final)
+    return transition
+
+
+@settings(deadline=None, max_examples=100)
+@given(histories(), st.integers(2, 12), st.integers(2, 4))
+def test_any_history_gives_exactly_the_true_stacks(history, capacity, stack):
+    config = EncoderConfig(backbone="small", stored_views=0, frame_stack=stack)
+    frames = Frames(SEEN, config, SMALL)
+    b = ReplayBuffer(capacity, SEEN, 1, np.random.default_rng(0), frames)
+    for count, transition in enumerate(history, start=1):
+        for arrival in encode([seen(transition)], frames):
+            b.add(*arrival)
+        assert len(b) == len(model(history[:count], capacity, stack))
+    assert set(sampled(b)) == model(history, capacity, stack)
+    if len(b) == 0:
+        return
+    batch = b.sample(100)
+    for state, shown in ((batch.state, batch.frames), (batch.next_state, batch.next_frames)):
+        for (actor, episode, number, _), cameras in zip(state.int().tolist(), shown, strict=True):
+            for camera in (0, 1):
+                assert cameras[camera, :, 0, 1].unique().tolist() == [camera]
+                steps = stacked(number, stack)
+                assert cameras[camera, :, 0, 0].tolist() == [[actor, episode, s] for s in steps]

@@ -100,10 +100,10 @@ def test_stored_features_and_pixels_give_the_same_losses_with_the_same_shifts(mo
 def test_pixels_are_shifted_anew_at_each_use_and_differently_in_each_camera():
     made = Frames(SPEC, EncoderConfig(backbone="small", stored_views=0), None)
     same = torch.randint(0, 256, IMAGE, dtype=torch.uint8)
-    frames = same.expand(4, 2, *IMAGE)
+    frames = same.expand(4, 2, 1, *IMAGE)
     once, again = made.augment(frames), made.augment(frames)
     assert not torch.equal(once, again)
-    distinct = {image.numpy().tobytes() for image in once.flatten(0, 1)}
+    distinct = {image.numpy().tobytes() for image in once.flatten(0, 2)}
     assert len(distinct) >= 7  # of 8 draws from 81 shifts
 
 
@@ -122,7 +122,7 @@ def test_the_replay_gives_the_views_of_the_right_frames():
     replay = filled_replay(transitions, SPEC, 2, np.random.default_rng(0), made)
     batch = replay.sample(300)
     for frames, state in ((batch.frames, batch.state), (batch.next_frames, batch.next_state)):
-        tags = frames.flatten(2)[..., :3].float()  # (B, cameras, 3)
+        tags = frames.flatten(2)[..., :3].float()  # (B, cameras, 3): a stack of one
         torch.testing.assert_close(tags[:, :, 0], state[:, :1].half().float().expand(-1, 2))
         assert tags[:, 0, 1].unique().tolist() == [0.0] and tags[:, 1, 1].unique().tolist() == [1.0]
         views = tags[:, :, 2]
