@@ -17,6 +17,7 @@ from serl_bringup.report import report, table
 from serl_bringup.run_folder import RunFolder
 from serl_bringup.task import Task
 from serl_bringup.video import record_video
+from serl_learner.compute import tuned_process
 from serl_learner.config import ConfigError
 from serl_learner.policy import Policy, from_bytes
 from serl_learner.transition_log import load_transitions
@@ -59,10 +60,12 @@ def load_policy(path: Path) -> Policy:
 
 
 def evaluate_policy(task: Task, policy: Policy, episodes: int, seed: int) -> EvaluationResult:
+    """On one thread, as an actor: beside a training, more of them would wait for each other."""
     environment = make_environment(task.environment)
     try:
         check_fits(policy, environment)
-        return evaluate(environment, policy, episodes, seed)
+        with tuned_process(threads=1):
+            return evaluate(environment, policy, episodes, seed)
     finally:
         environment.close()
 
