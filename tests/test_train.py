@@ -245,6 +245,11 @@ MISTAKES = {
     "unknown argument": (["pcb_insertion", "--set", "environment.arguments.speed=1"], "speed"),
     "unknown gains": (["pcb_insertion", "--set", "gains=none"], "unknown gains 'none'"),
     "unknown arm": (["pcb_insertion", "--set", "environment.arguments.arm=scara"], "panda, ur5"),
+    "nothing to act by": (["pcb_insertion", "--demos", "0"], "actor.random_steps: expected at"),
+    "nothing to compress images by": (
+        ["pcb_insertion", "--demos", "0", "--set", "actor.random_steps=100"],
+        "encoder.channels: expected demonstrations to choose 64 of 512 by",
+    ),
     "resume with a seed": (["--resume", "--run-dir", "nowhere", "--seed", "0"], "no seed"),
     "resume in real time": (["--resume", "--run-dir", "nowhere", "--real-time"], "no real_time"),
     "nothing to resume": (["--resume", "--run-dir", "nowhere"], "not a run folder"),

@@ -18,7 +18,9 @@ from serl_bringup.run_folder import RunFolder
 from serl_bringup.session import Session
 from serl_bringup.task import Task, load_task
 from serl_learner.backbone import make_backbone
-from serl_learner.config import ConfigError, RunConfig
+from serl_learner.compression import Compression
+from serl_learner.config import ConfigError, RunConfig, expect
+from serl_learner.encoder import ObservationEncoder
 from serl_learner.frames import Frames
 from serl_learner.replay import slot_bytes
 from serl_learner.transition import ObservationSpec
@@ -48,6 +50,7 @@ class Needs:
     control_period_s: float
     replay_bytes: int  # memory, when the replay is full
     log_bytes: int  # disk
+    compression: Compression | None  # of images, which is measured on demonstrations
 
 
 def train(options: TrainOptions, console: Console) -> None:
@@ -91,10 +94,12 @@ def _prepare(options: TrainOptions, console: Console) -> tuple[Task, RunFolder, 
     folder = RunFolder.create(options.run_directory, task.task, needs.log_bytes)
     try:
         demonstrated = _demonstrate(task, options, folder, console)
-        if not demonstrated and options.algorithm == "rlpd" and task.actor.random_steps == 0:
-            raise ConfigError(
-                "actor.random_steps: expected at least 1 without demonstrations, got 0"
-            )
+        if not demonstrated and options.algorithm == "rlpd":
+            random_steps = task.actor.random_steps
+            at_least = "at least 1 without demonstrations"
+            expect(random_steps > 0, "actor.random_steps", at_least, random_steps)
+            if needs.compression:
+                needs.compression.expect_fit()
         run = RunConfig(
             directory=str(folder.path),
             seed=options.seed,
@@ -150,4 +155,9 @@ def _check_environment(task: Task) -> Needs:
     backbone = make_backbone(encoder.backbone, encoder.weights) if spec.images else None
     slot = slot_bytes(spec, action_size, Frames(spec, encoder, backbone))
     logged = sum(value.nbytes for value in example.values())
-    return Needs(period_s, task.learner.replay_capacity * slot, task.actor.max_steps * logged)
+    return Needs(
+        period_s,
+        task.learner.replay_capacity * slot,
+        task.actor.max_steps * logged,
+        ObservationEncoder(spec, encoder, backbone).compression,
+    )

@@ -24,13 +24,13 @@ def test_fused_critic_update_equals_the_loop():
 def test_benchmarks_give_their_figures():
     learner = benchmark_learner.measure_state(batch_size=8, seconds=0.05)
     assert learner["critic_steps_per_s"] > 0 and learner["ratio_to_loop"] > 0
-    vision = benchmark_learner.measure_vision(batch_size=2, seconds=0.05)
+    vision = benchmark_learner.measure_vision(torch.device("cpu"), batch_size=2, seconds=0.05)
     assert vision["critic_steps_per_s"] > 0 and vision["ratio_to_pixels"] > 0
     views = vision["stored_views"]
     image = views * vision["channels"] * 4 * 4 * 2  # float16 features; of one camera
-    assert vision["bytes_per_100k"] == 100_000 * (2 * image + 4 * (12 + 6 + 2) + 4 * 8)
-    assert vision["pixel_bytes_per_100k"] == 100_000 * (2 * 128 * 128 * 3 + 4 * 20 + 4 * 8)
+    assert vision["bytes_per_100k"] == 100_000 * (2 * image + 4 * (12 + 6 + 2) + 5 * 8)
+    assert vision["pixel_bytes_per_100k"] == 100_000 * (2 * 128 * 128 * 3 + 4 * 20 + 5 * 8)
     replay = benchmark_replay.measure(capacity=500, seconds=0.05)
-    # float32 state, action, reward and mask, and three indices, per observation
-    assert replay["bytes_per_100k"] == 100_000 * (4 * (25 + 6 + 2) + 4 * 8)
+    # float32 state, action, reward and mask, and five indices, per observation
+    assert replay["bytes_per_100k"] == 100_000 * (4 * (25 + 6 + 2) + 5 * 8)
     assert replay["samples_per_s"] > 0
