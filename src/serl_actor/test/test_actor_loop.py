@@ -17,8 +17,10 @@ class Constant:
     def __init__(self, action=np.zeros(6)):  # noqa: B008
         self.action = np.asarray(action, np.float32)
 
+    began = 0
+
     def begin_episode(self):
-        pass
+        self.began += 1
 
     def act(self, observation):
         return self.action
@@ -45,7 +47,9 @@ def run_actor(
 
 
 def test_numbers_observations_and_ends_of_episodes():
-    transitions, episodes, _ = run_actor(config=ActorConfig(max_steps=25), policy=Constant(DOWN))
+    policy = Constant(DOWN)
+    transitions, episodes, _ = run_actor(config=ActorConfig(max_steps=25), policy=policy)
+    assert policy.began == 3
     assert [t.sequence for t in transitions] == list(range(25))
     assert [t.episode for t in transitions] == [0] * 10 + [1] * 10 + [2] * 5
     assert [t.step for t in transitions] == [*range(10), *range(10), *range(5)]

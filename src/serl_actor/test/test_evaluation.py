@@ -39,6 +39,7 @@ def test_the_policy_is_deterministic_and_meets_the_same_starts():
     evaluate(environment, policy, 3, seed=4)
     evaluate(environment, policy, 3, seed=4)
     assert policy.asked == [True] * 60  # each episode lasts for its 10 steps
+    assert policy.episodes == [0, 10, 20, 30, 40, 50]
     seeds = environment.unwrapped.seeds
     assert seeds[:3] == seeds[3:] and len(set(seeds)) == 3
 

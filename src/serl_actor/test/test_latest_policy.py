@@ -16,8 +16,11 @@ class Constant:
     def __init__(self, action):
         self._action = np.array([action], np.float32)
 
+    def begin_episode(self):
+        self.before = None
+
     def go_on_from(self, other):
-        pass
+        self.before = other
 
     def act(self, observation, deterministic):
         assert not deterministic
@@ -56,6 +59,18 @@ def test_the_newest_policy_is_taken_at_the_gate_alone():
     assert (policy.version, policy.act({})[0]) == (4, np.float32(0.1))
     assert policy.gate(1)
     assert (policy.version, policy.act({})[0]) == (8, np.float32(0.2))
+
+
+def test_a_policy_that_takes_over_within_an_episode_knows_its_frames():
+    policy, first, second = make(), Constant(0.1), Constant(0.2)
+    policy.begin_episode()  # there is none yet
+    policy.put(first, version=4, env_steps=0, latency_s=0.0)
+    policy.gate(0)
+    policy.put(second, version=8, env_steps=10, latency_s=0.0)
+    policy.gate(1)
+    assert second.before is first
+    policy.begin_episode()
+    assert second.before is None
 
 
 def test_waits_until_the_learner_is_less_than_max_lead_behind():

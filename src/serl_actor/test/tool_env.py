@@ -79,9 +79,10 @@ class Resting:
 
     def __init__(self):
         self.asked = []
+        self.episodes = []  # how often it had been asked when each began
 
     def begin_episode(self):
-        pass
+        self.episodes.append(len(self.asked))
 
     def act(self, observation, deterministic):
         self.asked.append(deterministic)

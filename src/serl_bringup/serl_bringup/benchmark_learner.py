@@ -41,7 +41,7 @@ CONFIG = RLPDConfig(return_range=(0.0, 1.0))
 
 def measure(observations: str = "state", device: str = "cpu") -> dict[str, Any]:
     if observations == "vision":
-        return measure_vision(find_device(device))
+        return measure_vision(find_device(device, "--device"))
     expect(device == "cpu", "--device", "cpu with --observations state", device)
     return measure_state()
 
@@ -74,18 +74,19 @@ def measure_vision(
 ) -> dict[str, Any]:
     """Two cameras, all cores. Sampling is part of a step, as it is of the learner's."""
     threads = os.cpu_count() or 1
-    rates = {}
+    figures = {}
     on_gpu = device.type == "cuda"
     with tuned_process(threads):
         for path, views in (("features", ENCODER.stored_views), ("pixels", 0)):
             if on_gpu:
                 torch.cuda.reset_peak_memory_stats()
             step, nbytes = vision_step(batch_size, views, device)
-            warm_up = WARM_UP + 2 if on_gpu else 3 if views else 1
-            rates[path] = rate(step, seconds=seconds, warm_up=warm_up)
-            rates[f"{path}_bytes"] = nbytes
-            rates[f"{path}_gpu"] = torch.cuda.max_memory_allocated() - nbytes if on_gpu else 0
-            del step
+            few = 3 if views else 1
+            warm_up = WARM_UP + 2 if on_gpu else few  # until the graph is captured and replayed
+            figures[path] = rate(step, seconds=seconds, warm_up=warm_up)
+            figures[f"{path}_bytes"] = nbytes
+            figures[f"{path}_gpu"] = torch.cuda.max_memory_allocated() - nbytes if on_gpu else None
+            del step  # and its replay, before the next one's
     return {
         "observations": "vision",
         "batch_size": batch_size,
@@ -95,13 +96,13 @@ def measure_vision(
         "channels": ENCODER.channels,
         "device": device.type,
         "threads": threads,
-        "critic_steps_per_s": round(rates["features"], 2),
-        "pixel_critic_steps_per_s": round(rates["pixels"], 4),
-        "ratio_to_pixels": round(rates["features"] / rates["pixels"], 1),
-        "bytes_per_100k": round(rates["features_bytes"] * 100_000 / CAPACITY),
-        "pixel_bytes_per_100k": round(rates["pixels_bytes"] * 100_000 / CAPACITY),
-        "gpu_bytes_beside_replay": rates["features_gpu"],
-        "pixel_gpu_bytes_beside_replay": rates["pixels_gpu"],
+        "critic_steps_per_s": round(figures["features"], 2),
+        "pixel_critic_steps_per_s": round(figures["pixels"], 4),
+        "ratio_to_pixels": round(figures["features"] / figures["pixels"], 1),
+        "bytes_per_100k": round(figures["features_bytes"] * 100_000 / CAPACITY),
+        "pixel_bytes_per_100k": round(figures["pixels_bytes"] * 100_000 / CAPACITY),
+        "gpu_bytes_beside_replay": figures["features_gpu"],
+        "pixel_gpu_bytes_beside_replay": figures["pixels_gpu"],
     }
 
 

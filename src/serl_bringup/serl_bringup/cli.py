@@ -328,7 +328,9 @@ def _add_benchmark(commands) -> None:
     p.add_argument(
         "--observations", choices=("state", "vision"), help="actor, learner: what the policy sees"
     )
-    p.add_argument("--device", choices=("cpu", "cuda"), help="learner from vision: default cpu")
+    p.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), help="learner from vision: default cpu"
+    )
     p.add_argument("--gains", metavar="SET", help="contact: default pcb_insertion")
     p.add_argument("--plot", type=_file(".png"), metavar="FILE", help="contact: draw the impacts")
     p.set_defaults(command=_benchmark)

@@ -4,6 +4,7 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
+import torch
 from rich.console import Console
 
 from serl_actor.demonstrations import summarise
@@ -17,7 +18,6 @@ from serl_bringup.report import report, table
 from serl_bringup.run_folder import RunFolder
 from serl_bringup.task import Task
 from serl_bringup.video import record_video
-from serl_learner.compute import tuned_process
 from serl_learner.config import ConfigError
 from serl_learner.policy import Policy, from_bytes
 from serl_learner.transition_log import load_transitions
@@ -60,12 +60,11 @@ def load_policy(path: Path) -> Policy:
 
 
 def evaluate_policy(task: Task, policy: Policy, episodes: int, seed: int) -> EvaluationResult:
-    """On one thread, as an actor: beside a training, more of them would wait for each other."""
+    torch.set_num_threads(1)  # as an actor: beside a training, more would wait for each other
     environment = make_environment(task.environment)
     try:
         check_fits(policy, environment)
-        with tuned_process(threads=1):
-            return evaluate(environment, policy, episodes, seed)
+        return evaluate(environment, policy, episodes, seed)
     finally:
         environment.close()
 

@@ -20,7 +20,7 @@ from serl_bringup.task import Task, load_task
 from serl_learner.backbone import make_backbone
 from serl_learner.compression import Compression
 from serl_learner.config import ConfigError, RunConfig, expect
-from serl_learner.encoder import ObservationEncoder
+from serl_learner.encoder import make_compression
 from serl_learner.frames import Frames
 from serl_learner.replay import slot_bytes
 from serl_learner.transition import ObservationSpec
@@ -50,7 +50,7 @@ class Needs:
     control_period_s: float
     replay_bytes: int  # memory, when the replay is full
     log_bytes: int  # disk
-    compression: Compression | None  # of images, which is measured on demonstrations
+    compression: Compression | None  # of images, where it needs to be fitted
 
 
 def train(options: TrainOptions, console: Console) -> None:
@@ -98,7 +98,7 @@ def _prepare(options: TrainOptions, console: Console) -> tuple[Task, RunFolder, 
             random_steps = task.actor.random_steps
             at_least = "at least 1 without demonstrations"
             expect(random_steps > 0, "actor.random_steps", at_least, random_steps)
-            if needs.compression:
+            if needs.compression is not None:
                 needs.compression.expect_fit()
         run = RunConfig(
             directory=str(folder.path),
@@ -152,12 +152,15 @@ def _check_environment(task: Task) -> Needs:
         environment.close()
     spec = ObservationSpec.from_observation(example, task.learner.observation_keys)
     encoder = task.encoder
-    backbone = make_backbone(encoder.backbone, encoder.weights) if spec.images else None
+    backbone = compression = None
+    if spec.images:
+        backbone = make_backbone(encoder.backbone, encoder.weights)
+        compression = make_compression(encoder, backbone, spec)
     slot = slot_bytes(spec, action_size, Frames(spec, encoder, backbone))
     logged = sum(value.nbytes for value in example.values())
     return Needs(
         period_s,
         task.learner.replay_capacity * slot,
         task.actor.max_steps * logged,
-        ObservationEncoder(spec, encoder, backbone).compression,
+        compression,
     )

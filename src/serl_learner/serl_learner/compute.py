@@ -13,15 +13,13 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 KEPT_BYTES = 1 << 30
 
 
-def find_device(name: str) -> torch.device:
-    """Of auto, cpu or cuda; auto is cuda where there is one."""
+def find_device(name: str, key: str = "learner.device") -> torch.device:
+    """Of auto, cpu or cuda, as `key` has it; auto is cuda where there is one."""
     if name not in DEVICES:
-        raise ConfigError(f"learner.device: expected one of {', '.join(DEVICES)}, got {name}")
+        raise ConfigError(f"{key}: expected one of {', '.join(DEVICES)}, got {name}")
     there = torch.cuda.is_available()
     if name == "cuda" and not there:
-        raise ConfigError(
-            "learner.device: expected auto or cpu, since torch finds no GPU here, got cuda"
-        )
+        raise ConfigError(f"{key}: expected auto or cpu, since torch finds no GPU here, got cuda")
     return torch.device("cuda" if there and name != "cpu" else "cpu")
 
 

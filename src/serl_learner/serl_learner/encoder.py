@@ -27,7 +27,7 @@ class EncoderConfig:
     weights: str = "random"  # of the backbone: random, imagenet (resnet18), or a file
     stored_views: int = 2  # shifted views whose features are kept per frame; 0: keep the pixels
     channels: int = 64  # of a frozen backbone's, compressed to so many by what demonstrations show
-    frame_stack: int = 1  # newest frames of each camera, which are seen together
+    frame_stack: int = 1  # newest frames of each camera, seen together; each shifted by itself
     shift: int = 4  # px, random in both directions; 0: no augmentation
     embeddings: int = 8  # spatial kernels per channel of the backbone's features
     dropout: float = 0.1  # of the embeddings, where the policy is trained
@@ -57,11 +57,19 @@ def feature_shape(
     return config.channels, *size
 
 
+def make_compression(
+    config: EncoderConfig, backbone: Backbone, spec: ObservationSpec
+) -> Compression | None:
+    """Of a frozen backbone's channels; None where it is trained."""
+    channels, *_ = backbone.feature_shape(*spec.image_shape[:2])
+    return Compression(channels, config.channels) if backbone.frozen else None
+
+
 def arrange(features: Tensor) -> Tensor:
     """Features (B, N, F, C, h, w) of any precision -> (N * F * C, B, h * w) float32.
 
-    So the embeddings take them: of N cameras, F frames each. Pixels (uint8) pass: a backbone that
-    is trained takes them.
+    Of N cameras, F frames each. The embeddings take the channels first. Pixels (uint8) pass: a
+    backbone that is trained takes them.
     """
     if features.dtype == torch.uint8:
         return features
@@ -110,11 +118,8 @@ class ObservationEncoder(nn.Module):
         if not spec.images:
             return
         shape = feature_shape(config, backbone, spec)
-        if backbone.frozen:
-            channels, *_ = backbone.feature_shape(*spec.image_shape[:2])
-            self.compression = Compression(channels, config.channels)
-        else:
-            self.backbone = backbone
+        self.compression = make_compression(config, backbone, spec)
+        self.backbone = None if backbone.frozen else backbone
         self.heads = CameraHeads(len(spec.images), shape, config)
         self.size = len(spec.images) * config.bottleneck
         if spec.vectors:

@@ -69,7 +69,7 @@ class Frames:
         return self._features(pixels).view(layout)
 
     def augment(self, frames: Tensor) -> Tensor:
-        """Sampled (B, cameras, stack, *shape) -> what the encoder takes: pixels are shifted."""
+        """Sampled (B, cameras, stack, *shape) -> for the encoder: features, or shifted pixels."""
         if self._stores_features or self.cameras == 0:
             return frames
         pixels = frames.flatten(0, 2)

@@ -77,7 +77,7 @@ class Policy(nn.Module):
         self.encoder.compression.fit(torch.cat(parts))
 
     def begin_episode(self) -> None:
-        """Forgets the frames of the episode before."""
+        """Forgets the frames seen before. The first one to come stands for those missing."""
         self._seen.clear()
 
     def go_on_from(self, other: "Policy") -> None:
@@ -97,7 +97,7 @@ class Policy(nn.Module):
         return torch.tanh(mean)[0].numpy()
 
     def look(self, observation: Observation) -> Tensor:
-        """The newest frames as the encoder takes them, from images as they are."""
+        """Adds the frame of a step; gives the newest ones as the encoder takes them."""
         if not self.spec.images:
             return torch.empty(1, 0)
         frame = self.images(observation)

@@ -16,7 +16,7 @@ from serl_learner.transition import Observation, ObservationSpec, Transition
 NONE = -1
 NO_FRAMES = torch.empty(0, dtype=torch.uint8)
 CPU = torch.device("cpu")
-INDEX_BYTES = 8  # of each: next, rank, place among the sampleable ones, episode, stack
+INDEX_BYTES = 8  # of next, rank, place among the sampleable ones, episode, each frame of the stack
 
 
 @dataclass(frozen=True)

@@ -236,7 +236,9 @@ class RLPD(nn.Module):
                     state.setdefault(int(index), {})[moment] = value
             groups = optimizer.state_dict()["param_groups"]
             optimizer.load_state_dict({"state": state, "param_groups": groups})
-        self.generator.set_state(tensors["generator"])
+        generator = tensors["generator"]
+        if generator.shape == self.generator.get_state().shape:  # from a GPU to a CPU, it is not
+            self.generator.set_state(generator)
         self.critic_steps, self.actor_steps = tensors["steps"].tolist()
 
     def _step(self, name: str, loss: Tensor) -> None:

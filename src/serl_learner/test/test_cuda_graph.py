@@ -35,7 +35,7 @@ def test_the_captured_update_is_the_plain_one():
         def draw(*shape, generator=generator):
             return torch.randn(*shape, generator=generator, device="cuda")
 
-        features = draw(16, 1, 64, 2, 2).half(), draw(16, 1, 64, 2, 2).half()
+        features = draw(16, 1, 1, 64, 2, 2).half(), draw(16, 1, 1, 64, 2, 2).half()
         reward = (draw(16) > 1).float()
         batch = Batch(draw(16, 6), draw(16, 2).tanh(), reward, 1 - reward, draw(16, 6), *features)
         with_actor = i % 2 == 1

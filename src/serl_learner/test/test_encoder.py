@@ -32,6 +32,15 @@ def test_arranged_features_have_a_matrix_for_each_channel_of_each_camera():
         torch.testing.assert_close(arranged[camera * 512 + channel, sample], expected)
 
 
+def test_arranged_stacks_have_the_channels_of_a_frame_together():
+    given = torch.randn(3, 2, 4, 5, 2, 2)  # samples, cameras, frames, channels
+    arranged = arrange(given)
+    for sample, camera, frame, channel in ((0, 0, 1, 0), (2, 1, 3, 4), (1, 1, 0, 2)):
+        row = (camera * 4 + frame) * 5 + channel
+        expected = given[sample, camera, frame, channel].flatten()
+        torch.testing.assert_close(arranged[row, sample], expected)
+
+
 def test_each_camera_has_embeddings_and_bottleneck_of_its_own():
     made, given, pose = encoder(), features(), torch.randn(3, 6)
     encoding = made(pose, arrange(given))
@@ -93,6 +102,7 @@ def test_a_trained_backbone_is_part_of_the_encoder_a_frozen_one_is_not():
         ({"shift": -1}, "shift: expected at least 0, got -1"),
         ({"dropout": 1.0}, "dropout: expected 0 to below 1, got 1.0"),
         ({"channels": 0}, "channels: expected at least 1, got 0"),
+        ({"frame_stack": 0}, "frame_stack: expected at least 1, got 0"),
         ({"bottleneck": 0}, "bottleneck: expected at least 1, got 0"),
         ({"backbone": "small"}, "stored_views: expected 0 with a backbone that is trained, got 2"),
     ],

@@ -106,15 +106,16 @@ def test_other_bytes_are_refused_in_one_line(damage):
 
 
 SEEING = ObservationSpec((("pose", 3),), (("wrist_1", (64, 64, 3)),))
+PAIR = ObservationSpec(SEEING.vectors, (("wrist_1", (64, 64, 3)), ("wrist_2", (64, 64, 3))))
 SEEN = {
     "pose": np.array([0.1, 0.2, 0.3], np.float32),
     "wrist_1": np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8),
 }
 
 
-def seeing_policy(backbone="resnet10", **encoder) -> Policy:
+def seeing_policy(backbone="resnet10", spec=SEEING, **encoder) -> Policy:
     config = EncoderConfig(backbone=backbone, bottleneck=16, **encoder)
-    return Policy(SEEING, 2, (16,), (1e-5, 5.0), config, make_backbone(backbone, "random"))
+    return Policy(spec, 2, (16,), (1e-5, 5.0), config, make_backbone(backbone, "random"))
 
 
 def test_images_need_a_backbone():
@@ -145,11 +146,13 @@ def test_a_trained_backbone_comes_with_the_policy():
 
 @pytest.mark.parametrize(("backbone", "views"), [("resnet10", 1), ("small", 0)])
 def test_a_stack_is_of_the_episode_s_newest_frames_as_the_replay_has_it(backbone, views):
-    acting = seeing_policy(backbone, stored_views=views, frame_stack=3, dropout=0.0, shift=0)
-    frames = Frames(SEEING, acting.encoder_config, acting.backbone, acting.encoder.compression)
-    seen = [SEEN | {"wrist_1": SEEN["wrist_1"] // (i + 1)} for i in range(5)]
+    options = {"stored_views": views, "frame_stack": 3, "dropout": 0.0, "shift": 0}
+    acting = seeing_policy(backbone, PAIR, **options)
+    frames = Frames(PAIR, acting.encoder_config, acting.backbone, acting.encoder.compression)
+    image = SEEN["wrist_1"]
+    seen = [SEEN | {"wrist_1": image // (i + 1), "wrist_2": image * (i + 2)} for i in range(5)]
     stored = frames.encode(seen)[:, :, 0]  # (5, cameras, ...)
-    state = torch.from_numpy(SEEING.flatten(SEEN))[None]
+    state = torch.from_numpy(PAIR.flatten(SEEN))[None]
     replaced = from_bytes(to_bytes(acting))
     for _ in range(2):
         acting.begin_episode()

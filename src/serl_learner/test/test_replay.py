@@ -173,7 +173,7 @@ def histories(draw):
         stream = []
         for episode in range(draw(st.integers(1, 4))):
             length = draw(st.integers(1, 6))
-            end = draw(st.sampled_from(["terminated", "truncated", "torn"]))
+            end = draw(st.sampled_from(["terminated", "truncated", "torn", "discarded"]))
             for number in range(length):
                 last = number == length - 1
                 stream.append(
@@ -182,9 +182,10 @@ def histories(draw):
                         episode,
                         number,
                         last and end == "terminated",
-                        last and end == "truncated",
+                        last and end in ("truncated", "discarded"),
                     )
                 )
+                stream[-1].discarded = last and end == "discarded"
         streams.append([t for t in stream if draw(st.integers(0, 9)) > 0])
     history = []
     while any(streams):
@@ -199,7 +200,7 @@ def model(history, capacity, stack=1) -> set:
     So are, of the episode, those before it that a stack shows.
     """
     slots = []  # (actor, episode, step, is it a final observation) in the order stored
-    ends = {}
+    ends, discarded = {}, {(t.actor, t.episode) for t in history if t.discarded}
     for t in history:
         slots.append((t.actor, t.episode, t.step))
         if t.final_observation is not None:
@@ -210,7 +211,9 @@ def model(history, capacity, stack=1) -> set:
     return {
         (actor, episode, number)
         for (actor, episode, number), following in follower.items()
-        if following in kept and all((actor, episode, s) in kept for s in stacked(number, stack))
+        if following in kept
+        and (actor, episode) not in discarded
+        and all((actor, episode, s) in kept for s in stacked(number, stack))
     }
 
 

@@ -257,11 +257,11 @@ def test_configuration_out_of_range_is_refused(config, message):
 
 def test_gradients_have_the_layout_of_their_parameters():
     # What a GPU's fused optimiser asks for. Those of convolutions come with the channels last.
-    spec, image = ObservationSpec((), (("wrist_1", (64, 64, 3)),)), (2, 1, 1, 64, 64, 3)
+    spec = ObservationSpec((), (("wrist_1", (64, 64, 3)),))
     config = EncoderConfig(backbone="small", stored_views=0)
     backbone = make_backbone("small", "random")
     rlpd = RLPD(RLPDConfig(hidden=(8,)), spec, ACTIONS, 0, config, backbone)
-    frames = torch.randint(0, 256, (2, *image), dtype=torch.uint8)
+    frames = torch.randint(0, 256, (2, 2, 1, 1, 64, 64, 3), dtype=torch.uint8)  # and the next
     shown = raw()
     rlpd.update(
         replace(
@@ -275,3 +275,14 @@ def test_gradients_have_the_layout_of_their_parameters():
     )
     for parameter in backbone.parameters():
         assert parameter.grad.stride() == parameter.stride()
+
+
+def test_a_state_from_another_device_brings_everything_but_its_generator():
+    one, other = agent(), agent()
+    one.update(raw(), True)
+    before = other.generator.get_state()
+    other.load_state(one.state() | {"generator": torch.zeros(16, dtype=torch.uint8)})  # a GPU's
+    assert torch.equal(other.generator.get_state(), before)
+    assert other.critic_steps == 1
+    for mine, its in zip(one.parameters(), other.parameters(), strict=True):
+        assert torch.equal(mine, its)

@@ -44,6 +44,9 @@ PATHS = {
     "features": EncoderConfig(stored_views=2),
     "pixels": EncoderConfig(stored_views=0),
     "trained": EncoderConfig(backbone="small", stored_views=0),
+    "stacked features": EncoderConfig(stored_views=2, frame_stack=2),
+    "stacked pixels": EncoderConfig(stored_views=0, frame_stack=2),
+    "stacked, trained": EncoderConfig(backbone="small", stored_views=0, frame_stack=2),
 }
 
 
