@@ -1,5 +1,6 @@
 """The convolutional networks that see: ResNet-10 of SERL, ResNet-18, and a small one to train."""
 
+import functools
 import hashlib
 import math
 from pathlib import Path
@@ -70,6 +71,28 @@ def make_backbone(name: str, weights: str) -> Backbone:
         network = _NETWORKS[name]()
     network.load_state_dict(load_weights(name, weights, network.state_dict()), assign=True)
     return Backbone(name, network, frozen=name != "small")
+
+
+def shared_backbone(name: str, weights: str, digest: str) -> Backbone:
+    """The frozen backbone of that digest, once per process; without a digest a trained one, new.
+
+    Raises ConfigError where the weights here are others: what was learned from its features, a
+    policy or a classifier, would see nothing that it knows.
+    """
+    if not digest:
+        return make_backbone(name, weights)
+    backbone = _frozen_backbone(name, weights)
+    if backbone.digest != digest:
+        raise ConfigError(
+            f"encoder.weights: {weights} gives {name} {backbone.digest[:12]},"
+            f" expected {digest[:12]}, with which it was trained"
+        )
+    return backbone
+
+
+@functools.cache
+def _frozen_backbone(name: str, weights: str) -> Backbone:
+    return make_backbone(name, weights)
 
 
 def save_backbone(backbone: Backbone, path: str | Path) -> None:

@@ -1,6 +1,5 @@
 """The policy: what acting needs and nothing else, and its safetensors form for wire and disk."""
 
-import functools
 import json
 import math
 from collections import deque
@@ -14,7 +13,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from serl_learner.backbone import Backbone, make_backbone
+from serl_learner.backbone import Backbone, shared_backbone
 from serl_learner.config import ConfigError, from_dict
 from serl_learner.encoder import EncoderConfig, ObservationEncoder, arrange
 from serl_learner.networks import Actor
@@ -158,7 +157,7 @@ def from_bytes(data: bytes) -> Policy:
         digest = network["backbone"]
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise _not_a_policy(data, error) from None
-    backbone = _backbone(encoder, digest) if spec.images else None
+    backbone = shared_backbone(encoder.backbone, encoder.weights, digest) if spec.images else None
     try:
         sizes = network["action_size"], tuple(network["hidden"]), tuple(network["std_range"])
         with torch.device("meta"):  # no random weights, which the policy's own would replace
@@ -172,21 +171,3 @@ def from_bytes(data: bytes) -> Policy:
 def _not_a_policy(data: bytes, error: Exception) -> ValueError:
     reason = " ".join(str(error).split()) or type(error).__name__
     return ValueError(f"policy of {len(data)} bytes: not a policy of serl: {reason}")
-
-
-def _backbone(config: EncoderConfig, digest: str) -> Backbone:
-    """The one that the policy was trained with; of a trained one, the policy brings the weights."""
-    if not digest:
-        return make_backbone(config.backbone, config.weights)
-    backbone = _frozen_backbone(config.backbone, config.weights)
-    if backbone.digest != digest:
-        raise ConfigError(
-            f"encoder.weights: {config.weights} gives {config.backbone} {backbone.digest[:12]},"
-            f" expected {digest[:12]}, with which the policy was trained"
-        )
-    return backbone
-
-
-@functools.cache
-def _frozen_backbone(name: str, weights: str) -> Backbone:
-    return make_backbone(name, weights)

@@ -6,6 +6,8 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from serl_learner.config import ConfigError
+from serl_learner.reward import Judgement
+from serl_learner.transition import Observation
 
 
 @dataclass(frozen=True)
@@ -33,15 +35,6 @@ class PoseRewardConfig:
             )
 
 
-@dataclass(frozen=True)
-class Judgement:
-    """Answer of a reward source, as in serl_msgs/ComputeReward."""
-
-    reward: float
-    success: bool
-    confidence: float  # probability of success; 0 or 1 where the reward is exact
-
-
 class PoseReward:
     """1 where the tool is within tolerance of the target, otherwise 0.
 
@@ -56,8 +49,11 @@ class PoseReward:
         self._position_tolerance = np.array(config.position_tolerance)
         self._rotation_tolerance = config.rotation_tolerance
 
-    def __call__(self, pose: np.ndarray) -> Judgement:
-        """Judges a tool pose (7,): position (m) and quaternion x-y-z-w, base frame."""
+    def __call__(
+        self, previous: Observation, action: np.ndarray, observation: Observation
+    ) -> Judgement:
+        """Judges the tool's `pose` (7,): position (m) and quaternion x-y-z-w, base frame."""
+        pose = observation.get("pose", ())
         if np.shape(pose) != (7,) or not np.isfinite(pose).all():
             raise ValueError(f"pose: expected 7 finite numbers, got {np.asarray(pose).tolist()}")
         offset = np.abs(pose[:3] - self._position)

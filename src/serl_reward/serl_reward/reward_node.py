@@ -26,8 +26,7 @@ class RewardNode(Node):
 
     def _on_compute(self, request, response):
         try:
-            pose = decode_observation(request.observation).get("pose", ())
-            judgement = self._reward(pose)
+            judgement = self._reward({}, request.action, decode_observation(request.observation))
         except ValueError as error:
             response.error = str(error)
             return response

@@ -3,7 +3,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from serl_learner.config import ConfigError
-from serl_reward.pose_reward import Judgement, PoseReward, PoseRewardConfig
+from serl_learner.reward import Judgement
+from serl_reward.pose_reward import PoseReward, PoseRewardConfig
 
 POSITION = (0.5, 0.1, 0.2)
 DOWN = Rotation.from_rotvec([np.pi, 0.0, 0.0])  # tool pointing down
@@ -11,7 +12,11 @@ CONFIG = PoseRewardConfig(POSITION, tuple(DOWN.as_quat()))  # 3, 3, 1 mm; 0.1 ra
 
 
 def judge(offset=(0.0, 0.0, 0.0), rotation=DOWN, config=CONFIG):
-    return PoseReward(config)(np.concatenate([np.add(POSITION, offset), rotation.as_quat()]))
+    return judge_pose(np.concatenate([np.add(POSITION, offset), rotation.as_quat()]), config)
+
+
+def judge_pose(pose, config=CONFIG):
+    return PoseReward(config)({}, np.zeros(6), {"pose": pose})
 
 
 def test_at_the_target():
@@ -59,7 +64,7 @@ def test_across_pi_and_with_the_quaternion_of_other_sign():
     tool = Rotation.from_rotvec([-3.1, 0, 0])
     assert judge(rotation=tool, config=config).success
     pose = np.concatenate([POSITION, -tool.as_quat()])
-    assert PoseReward(config)(pose).success
+    assert judge_pose(pose, config).success
     tight = PoseRewardConfig(POSITION, config.quaternion_xyzw, rotation_tolerance=0.083)
     assert not judge(rotation=tool, config=tight).success
 
@@ -86,6 +91,6 @@ def test_bad_configuration_is_refused(change, message):
 
 def test_a_pose_that_is_not_finite_is_refused():
     with pytest.raises(ValueError, match="pose: expected 7 finite numbers"):
-        PoseReward(CONFIG)(np.array([np.nan, 0, 0, 0, 0, 0, 1]))
+        judge_pose(np.array([np.nan, 0, 0, 0, 0, 0, 1]))
     with pytest.raises(ValueError, match="pose: expected 7 finite numbers"):
-        PoseReward(CONFIG)(np.zeros(6))
+        judge_pose(np.zeros(6))
