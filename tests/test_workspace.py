@@ -29,7 +29,12 @@ MAY_IMPORT = {
         "serl_sim",
     },
 }
-MAY_IMPORT_RCLPY = {"qos.py", "parameters.py", "transition_log.py"}  # and every *_node.py
+MAY_IMPORT_RCLPY = {
+    "qos.py",
+    "parameters.py",
+    "transition_log.py",
+    "reward_client.py",
+}  # and every *_node.py
 # Where a module comes from: a system package that rosdep installs, or requirements/base.txt.
 ROSDEP_KEYS = {
     "PIL": "python3-pil",

@@ -8,15 +8,15 @@ from typing import Protocol
 import gymnasium as gym
 import numpy as np
 
-from serl_actor.cameras import CameraFault
 from serl_actor.environment import is_success
+from serl_actor.faults import Fault
 from serl_actor.pacer import Pacer
 from serl_learner.config import ConfigError
 from serl_learner.transition import Observation, Transition
 
 ON_TIME_S = 0.005  # a period this close to the wanted one counts as on time
-CAMERA_RETRY_S = 1.0  # between two resets while a camera fails
-CAMERA_PATIENCE_S = 30.0  # a camera that fails for longer ends the run
+RETRY_S = 1.0  # between two resets while a camera or the reward fails
+PATIENCE_S = 30.0  # what fails for longer ends the run
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class EpisodeStats:
     episode_return: float = 0.0
     success: bool = False
     terminated: bool = False
-    discarded: bool = False  # a camera failed: neither a success nor a failure
+    discarded: bool = False  # a camera or the reward failed: neither a success nor a failure
     intervened_steps: int = 0
     duration_s: float = 0.0  # of the steps
     reset_s: float = 0.0  # of the reset before them
@@ -82,8 +82,8 @@ class Actor:
 
     `gate(sequence)` blocks until the transition of that number may be made, and returns False when
     the run is stopping. A run that goes on after a restart gives the numbers to go on with. `say`
-    is told of cameras that fail: within an episode, that ends as discarded; at its reset, which is
-    tried again, and raises CameraFault after 30 s.
+    is told of a camera or a reward that fails: within an episode, that ends as discarded; at its
+    reset, which is tried again, and raises Fault after 30 s.
     """
 
     def __init__(
@@ -166,28 +166,28 @@ class Actor:
         return stop() or self._sequence >= self._config.max_steps
 
     def _reset(self, stop: Callable[[], bool]) -> Observation | None:
-        """The first observation, as soon as every camera works; None when stopped before."""
+        """The first observation, as soon as everything works; None when stopped before."""
         try:
             observation, _ = self._environment.reset(seed=self._reset_seed)
-        except CameraFault as fault:
+        except Fault as fault:
             observation = self._reset_again(fault, stop)
         self._observed_ns = time.time_ns()
         self._reset_seed = None
         self._pacer.restart()
         return observation
 
-    def _reset_again(self, fault: CameraFault, stop: Callable[[], bool]) -> Observation | None:
-        self._say(f"{fault}; tries again for {CAMERA_PATIENCE_S:.0f} s")
+    def _reset_again(self, fault: Fault, stop: Callable[[], bool]) -> Observation | None:
+        self._say(f"{fault}; tries again for {PATIENCE_S:.0f} s")
         failing_since = self._clock()
         while not stop():
-            self._sleep(CAMERA_RETRY_S)
+            self._sleep(RETRY_S)
             try:
                 observation, _ = self._environment.reset(seed=self._reset_seed)
-            except CameraFault:
-                if self._clock() - failing_since >= CAMERA_PATIENCE_S:
+            except Fault:
+                if self._clock() - failing_since >= PATIENCE_S:
                     raise
                 continue
-            self._say(f"cameras work again after {self._clock() - failing_since:.1f} s")
+            self._say(f"works again after {self._clock() - failing_since:.1f} s")
             return observation
         return None
 
@@ -205,7 +205,7 @@ class Actor:
         discarded = False
         try:
             following, reward, terminated, truncated, info = self._environment.step(action)
-        except CameraFault as fault:  # the episode ends with what was seen last
+        except Fault as fault:  # the episode ends with what was seen last
             following, reward, terminated, truncated, info = observation, 0.0, False, True, {}
             discarded = True
             self._say(f"{fault}; episode {self._episode} is discarded at step {step}")
@@ -226,6 +226,7 @@ class Actor:
             intervened="intervene_action" in info,
             grasp_penalty=float(info.get("grasp_penalty", 0.0)),
             policy_version=version,
+            reward_version=info.get("reward_version", 0),
             stamp_ns=observed_ns,
             discarded=discarded,
         )

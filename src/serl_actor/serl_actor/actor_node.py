@@ -5,6 +5,7 @@ import threading
 import time
 from contextlib import ExitStack
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,11 @@ from rclpy.node import Node
 
 from serl_actor.actor import Actor, ActorConfig, EpisodeStats
 from serl_actor.environment import EnvironmentConfig, make_environment
+from serl_actor.judged import JudgedEnvironment
 from serl_actor.latest_policy import LatestPolicy, Waiter, check_fits
+from serl_actor.reward_client import RewardClient
 from serl_learner import qos
-from serl_learner.codec import decode_policy, encode_transition, to_nanoseconds, to_time
+from serl_learner.codec import decode_weights, encode_transition, to_nanoseconds, to_time
 from serl_learner.parameters import read_parameters, read_run, read_section
 from serl_learner.policy import from_bytes
 from serl_learner.run_node import claim_role, run_node
@@ -47,7 +50,12 @@ class ActorNode(Node):
         self._config = read_section(self, "actor", ActorConfig)
         learner = read_parameters(self).get("learner", {})
         self._never_paced = learner.get("free_running", False)  # it trains for as long as it runs
-        self._environment = make_environment(read_section(self, "environment", EnvironmentConfig))
+        reward = read_parameters(self).get("reward", {}).get("source", "environment")
+        judge = RewardClient(self, self._agent) if reward != "environment" else None
+        self._environment = make_environment(
+            read_section(self, "environment", EnvironmentConfig),
+            judged=judge and partial(JudgedEnvironment, judge=judge, ready=judge.ready),
+        )
         self._resources.callback(self._environment.close)
         name = self.get_name()
         self._claim = claim_role(self, f"an actor '{name}'", "transitions", name)
@@ -110,7 +118,7 @@ class ActorNode(Node):
 
     def _on_policy(self, message: PolicyWeights) -> None:
         try:
-            policy = from_bytes(decode_policy(message))
+            policy = from_bytes(decode_weights(message))
         except ValueError as error:  # the one in use stays
             self.get_logger().error(str(error))
             return

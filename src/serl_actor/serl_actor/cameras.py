@@ -7,7 +7,7 @@ import numpy as np
 from gymnasium import spaces
 
 from serl_actor.checks import is_image
-from serl_learner.config import ConfigError
+from serl_actor.faults import Fault
 
 BLACK = 12  # of 255: a picture without any pixel above it is black
 FROZEN_M = 0.005  # a tool that moved by more than this, or
@@ -16,7 +16,7 @@ FROZEN_FRAMES = 20  # identical ones in a row, where the tool's pose is not know
 MAX_AGE_S = 0.25  # of a picture when it is observed: two and a half periods at 10 Hz
 
 
-class CameraFault(ConfigError):
+class CameraFault(Fault):
     """A camera gives no usable picture; one line: which camera, what, what was expected."""
 
 

@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,20 +37,24 @@ class EnvironmentConfig:
 def make_environment(
     config: EnvironmentConfig,
     *,
+    judged: Callable[[gym.Env], gym.Env] | None = None,
     device: Device | None = None,
     demonstrator_seed: int | None = None,
     render_mode: str | None = None,
 ) -> gym.Env:
     """The environment as actor, demonstrations and evaluation use it.
 
-    Observations are dicts of float32 vectors and uint8 images, actions (n,) in [-1, 1]. `device`
-    may take over at each step; with a `demonstrator_seed` it is the task's own demonstrator.
-    Raises ConfigError, one line, when the environment cannot be made or cannot be acted in; its
-    reset and step raise CameraFault when a camera fails.
+    Observations are dicts of float32 vectors and uint8 images, actions (n,) in [-1, 1]. `judged`
+    puts a JudgedEnvironment around it, whose rewards come from outside. `device` may take over at
+    each step; with a `demonstrator_seed` it is the task's own demonstrator. Raises ConfigError, one
+    line, when the environment cannot be made or cannot be acted in; its reset and step raise Fault
+    when a camera, or the reward, fails.
     """
     environment = CameraGuard(_make(config, render_mode))
     environment = CheckedEnvironment(environment, config.id)
     environment = _unit_actions(environment, config.id)
+    if judged is not None:
+        environment = judged(environment)
     if demonstrator_seed is not None:
         device = _make_demonstrator(config, environment, demonstrator_seed)
     if device is not None:

@@ -21,14 +21,37 @@ class EvaluatedPolicy(Protocol):
     def act(self, observation: Observation, deterministic: bool) -> np.ndarray: ...
 
 
+@dataclass
+class RewardErrors:
+    """The false-positive meter: how often a reward was wrong, where the truth is known."""
+
+    steps: int = 0
+    solved_steps: int = 0  # of them, in truth
+    false_positive_steps: int = 0  # said to be a success, and not one
+    false_negative_steps: int = 0
+    false_successes: int = 0  # episodes that ended as a success without one
+    missed_successes: int = 0  # episodes with a success that was not noticed
+
+    def add(self, judged: bool, true: bool) -> None:
+        self.steps += 1
+        self.solved_steps += true
+        self.false_positive_steps += judged and not true
+        self.false_negative_steps += true and not judged
+
+    def end_episode(self, judged: bool, true: bool) -> None:
+        self.false_successes += judged and not true
+        self.missed_successes += true and not judged
+
+
 @dataclass(frozen=True)
 class EvaluationResult:
-    """One entry per episode, in order."""
+    """One entry per episode, in order. Success is true success, where the truth is known."""
 
     successes: tuple[bool, ...]
     lengths: tuple[int, ...]  # steps
     returns: tuple[float, ...]  # undiscounted
     control_period_s: float
+    errors: RewardErrors | None = None  # of a reward from outside, where the truth is known
 
     @property
     def episodes(self) -> int:
@@ -66,14 +89,17 @@ def evaluate(
 
     Each episode has a seed of its own, so that two policies meet the same starts. `on_frame` gets a
     picture, uint8 (H, W, 3), of every state (needs render_mode="rgb_array"; NotImplementedError
-    where the environment draws none). A camera that fails ends it with CameraFault.
+    where the environment draws none). Where a reward from outside judges, episodes end as it says,
+    and its errors are counted. A camera or a reward that fails ends it with Fault.
     """
     if episodes < 1:
         raise ConfigError(f"episodes: expected at least 1, got {episodes}")
     seeds = np.random.SeedSequence(seed).generate_state(episodes)
-    results = [_episode(environment, policy, int(s), on_frame) for s in seeds]
+    errors = RewardErrors()
+    results = [_episode(environment, policy, int(s), errors, on_frame) for s in seeds]
     successes, lengths, returns = zip(*results, strict=True)
-    return EvaluationResult(successes, lengths, returns, control_period_s(environment))
+    period_s = control_period_s(environment)
+    return EvaluationResult(successes, lengths, returns, period_s, errors if errors.steps else None)
 
 
 def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
@@ -89,21 +115,30 @@ def _episode(
     environment: gym.Env,
     policy: EvaluatedPolicy,
     seed: int,
+    errors: RewardErrors,
     on_frame: Callable[[np.ndarray], None] | None,
 ) -> tuple[bool, int, float]:
     observation, _ = environment.reset(seed=seed)
     policy.begin_episode()
-    success, length, total, done = False, 0, 0.0, False
+    judged = solved = knows = done = False
+    length, total = 0, 0.0
     _film(environment, on_frame)
     while not done:
         action = policy.act(observation, deterministic=True)
         observation, reward, terminated, truncated, info = environment.step(action)
-        success = success or is_success(info)
+        now_judged = is_success(info)
+        now_solved = info.get("true_success", now_judged)
+        judged, solved = judged or now_judged, solved or now_solved
+        if "true_success" in info:
+            knows = True
+            errors.add(now_judged, now_solved)
         length += 1
         total += reward
         done = terminated or truncated
         _film(environment, on_frame)
-    return success, length, total
+    if knows:
+        errors.end_episode(judged, solved)
+    return solved, length, total
 
 
 def _film(environment: gym.Env, on_frame: Callable[[np.ndarray], None] | None) -> None:

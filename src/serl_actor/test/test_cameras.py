@@ -262,7 +262,7 @@ def test_a_fault_at_the_reset_is_tried_again_until_it_is_gone():
     assert run.episodes[0].reset_s == 5.0
     assert run.said == [
         "camera wrist_1: black: expected a pixel above 12, got 12 at most; tries again for 30 s",
-        "cameras work again after 5.0 s",
+        "works again after 5.0 s",
     ]
 
 

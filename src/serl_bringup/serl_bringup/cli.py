@@ -183,7 +183,8 @@ def _evaluate(arguments) -> int:
     task = load_task(str(folder.config), overrides=overrides)
     result = folder.read_result()
     policy = conclude.load_policy(folder.latest_policy())
-    evaluation = conclude.evaluate_policy(task, policy, arguments.episodes, arguments.seed)
+    judged = conclude.judged_environment(task, folder)
+    evaluation = conclude.evaluate_policy(task, policy, arguments.episodes, arguments.seed, judged)
     figures = result | conclude.evaluation_figures(evaluation)
     figures["evaluation_seed"] = arguments.seed
     if arguments.set:
@@ -191,7 +192,8 @@ def _evaluate(arguments) -> int:
     (folder.path / "evaluation.json").write_text(json.dumps(figures, indent=2) + "\n")
     print(json.dumps(figures, indent=2))
     if arguments.video:
-        video.record_video(task, policy, arguments.video, arguments.seed, Console(stderr=True))
+        console = Console(stderr=True)
+        video.record_video(task, policy, arguments.video, arguments.seed, console, judged)
     return 0
 
 

@@ -1,15 +1,20 @@
 """What every run ends with: evaluation, video, learning curve, result.json and report."""
 
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
+import gymnasium as gym
 import torch
 from rich.console import Console
 
 from serl_actor.demonstrations import summarise
 from serl_actor.environment import make_environment
 from serl_actor.evaluation import EvaluationResult, evaluate
+from serl_actor.judged import JudgedEnvironment
 from serl_actor.latest_policy import check_fits
 from serl_bringup.plot import plot_learning_curves
 from serl_bringup.progress import Progress
@@ -18,9 +23,11 @@ from serl_bringup.report import report, table
 from serl_bringup.run_folder import RunFolder
 from serl_bringup.task import Task
 from serl_bringup.video import record_video
+from serl_learner.checkpoint import REWARD_FILE
 from serl_learner.config import ConfigError
 from serl_learner.policy import Policy, from_bytes
 from serl_learner.transition_log import load_transitions
+from serl_reward.rewards import make_reward
 
 EVALUATION_SEED = 10_000  # far from the training seeds: the starts are new to the policy
 
@@ -41,12 +48,13 @@ def conclude(
     if evaluation_episodes:
         policy = load_policy(folder.latest_policy())
         console.print(f"evaluating the policy over {evaluation_episodes} episodes")
-        evaluation = evaluate_policy(task, policy, evaluation_episodes, EVALUATION_SEED)
+        judged = judged_environment(task, folder)
+        evaluation = evaluate_policy(task, policy, evaluation_episodes, EVALUATION_SEED, judged)
         result |= evaluation_figures(evaluation)
         if not (progress.has_success or evaluation.success_rate):
             result["success_rate"] = None  # an environment that never says so: the return counts
         folder.write_result(result)
-        record_video(task, policy, folder.video, EVALUATION_SEED, console)
+        record_video(task, policy, folder.video, EVALUATION_SEED, console, judged)
     folder.report.write_text(report(result, folder))
     console.print(table(result))
     console.print(f"results in {folder.path}", soft_wrap=True)
@@ -59,9 +67,29 @@ def load_policy(path: Path) -> Policy:
         raise ConfigError(f"{path}: {error}") from None
 
 
-def evaluate_policy(task: Task, policy: Policy, episodes: int, seed: int) -> EvaluationResult:
+def judged_environment(task: Task, folder: RunFolder) -> Callable[[gym.Env], gym.Env] | None:
+    """What puts the task's reward around an environment, as `make_environment` takes it.
+
+    None where the environment judges itself, and where the reward is a person's or a classifier's
+    that this run never trained: then the environment's own word has to do.
+    """
+    source, learned = task.reward.source, None
+    if source == "vice":
+        learned = folder.latest_policy().with_name(REWARD_FILE)
+    if source in ("environment", "human") or (learned and not learned.is_file()):
+        return None
+    return partial(JudgedEnvironment, judge=make_reward(task.reward, task.vice, learned))
+
+
+def evaluate_policy(
+    task: Task,
+    policy: Policy,
+    episodes: int,
+    seed: int,
+    judged: Callable[[gym.Env], gym.Env] | None = None,
+) -> EvaluationResult:
     torch.set_num_threads(1)  # as an actor: beside a training, more would wait for each other
-    environment = make_environment(task.environment)
+    environment = make_environment(task.environment, judged=judged)
     try:
         check_fits(policy, environment)
         return evaluate(environment, policy, episodes, seed)
@@ -71,12 +99,14 @@ def evaluate_policy(task: Task, policy: Policy, episodes: int, seed: int) -> Eva
 
 def evaluation_figures(evaluation: EvaluationResult) -> dict[str, Any]:
     low, high = evaluation.success_interval
+    errors = evaluation.errors
     return {
         "evaluation_episodes": evaluation.episodes,
         "success_rate": evaluation.success_rate,
         "success_interval_95": [round(low, 4), round(high, 4)],
         "cycle_time_s": evaluation.cycle_time_s,
         "mean_return": evaluation.mean_return,
+        "reward_errors": asdict(errors) if errors else None,
     }
 
 

@@ -65,7 +65,7 @@ def _task_rows(progress: Progress) -> list[tuple[str, str]]:
         share = progress.intervened_steps / max(progress.env_steps, 1)
         rows.append(("corrected by a person", _percent(share)))
     if progress.discarded:
-        rows.append(("discarded, camera failed", f"{progress.discarded}"))
+        rows.append(("discarded, something failed", f"{progress.discarded}"))
     if progress.on_time_shares:
         rows.append(("steps on time", _percent(mean(progress.on_time_shares))))
     return rows

@@ -21,6 +21,27 @@ def _rows(result: dict[str, Any]) -> list[tuple[str, str]]:
         ("wall minutes", show("wall_minutes", ".1f")),
         ("critic steps per environment step", show("utd_ratio", ".2f")),
         ("demonstrations", show("demos", "d")),
+        *_reward_rows(result),
+    ]
+
+
+def _reward_rows(result: dict[str, Any]) -> list[tuple[str, str]]:
+    """The false-positive meter: what a reward from outside said against the truth."""
+    errors = result.get("reward_errors")
+    if not errors:
+        return []
+    episodes, unsolved = result["evaluation_episodes"], errors["steps"] - errors["solved_steps"]
+    return [
+        ("reward said success without one, episodes", f"{errors['false_successes']} of {episodes}"),
+        ("reward missed a success, episodes", f"{errors['missed_successes']} of {episodes}"),
+        (
+            "reward said success without one, steps",
+            f"{errors['false_positive_steps']} of {unsolved}",
+        ),
+        (
+            "reward missed a success, steps",
+            f"{errors['false_negative_steps']} of {errors['solved_steps']}",
+        ),
     ]
 
 

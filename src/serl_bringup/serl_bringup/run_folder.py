@@ -20,6 +20,8 @@ class RunFolder:
         self.result = path / "result.json"
         self.report = path / "report.md"
         self.demonstrations = path / "demonstrations.mcap"
+        self.classifier = path / "reward.safetensors"
+        self.goals = path / "goals.mcap"
         self.episodes = path / "episodes.csv"
         self.learning_curve = path / "learning_curve.png"
         self.video = path / "policy.mp4"

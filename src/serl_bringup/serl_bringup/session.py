@@ -1,4 +1,4 @@
-"""Runs an actor and a learner until the actor is done, and shows and records what they report."""
+"""Runs a task's nodes until the actor is done, and shows and records what they report."""
 
 import os
 import signal
@@ -43,8 +43,12 @@ class Session:
     by itself with an error stops the run, and raises NodeError.
     """
 
-    def __init__(self, folder: RunFolder, progress: Progress, console: Console):
+    def __init__(
+        self, folder: RunFolder, progress: Progress, console: Console, reward_node: bool = False
+    ):
+        """`reward_node`: whether the reward comes from a node of its own."""
         self._folder = folder
+        self._reward_node = reward_node
         self._progress = progress
         self._console = console
 
@@ -54,9 +58,12 @@ class Session:
             domain = stack.enter_context(acquire_domain(requested))
             os.environ.update(node_environment(domain.number))
             learner = self._start("serl_learner.learner_node")
+            others = [learner]
+            if self._reward_node:
+                others.append(self._start("serl_reward.reward_node"))
             actor = self._actor = self._start("serl_actor.actor_node")
-            stack.callback(learner.stop)
-            stack.callback(actor.stop)  # runs first: the robot stops before the learner
+            for process in (*others, actor):
+                stack.callback(process.stop)  # the last one first: the robot stops before others
             stopping = stack.enter_context(_stop_signals())
             self._monitor = stack.enter_context(Monitor(AGENT))
             self._records = Records(self._folder.episodes, self._folder.events)
@@ -66,7 +73,7 @@ class Session:
             )
             while not stopping() and actor.exit_code() != 0:
                 self._take(0.2)
-                for process in (learner, actor):
+                for process in (*others, actor):
                     self._keep_alive(process)
             actor.stop()
             learner.stop()

@@ -15,6 +15,8 @@ from serl_learner.config import ConfigError, RunConfig, from_dict, load_task_fil
 from serl_learner.encoder import EncoderConfig
 from serl_learner.rlpd import RLPDConfig
 from serl_learner.trainer import LearnerConfig
+from serl_learner.vice import ViceConfig
+from serl_reward.config import RewardConfig
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Task:
     learner: LearnerConfig = field(default_factory=LearnerConfig)
     actor: ActorConfig = field(default_factory=ActorConfig)
     bc: BCConfig = field(default_factory=BCConfig)
+    reward: RewardConfig = field(default_factory=RewardConfig)
+    vice: ViceConfig = field(default_factory=ViceConfig)
     run: RunConfig = field(default_factory=RunConfig)
 
     def __post_init__(self) -> None:
@@ -35,6 +39,15 @@ class Task:
         if 0 < lead < period:  # the actor would wait for a policy that the learner holds back
             expected = f"0, or at least learner.publish_period ({period})"
             raise ConfigError(f"actor.max_lead: expected {expected}, got {lead}")
+        form = {"classifier": self.reward.classifier, "vice": self.vice}.get(self.reward.source)
+        if form is not None and form.form == "log" and self.rlpd.return_range is not None:
+            bounds = list(self.rlpd.return_range)
+            raise ConfigError(f"rlpd.return_range: expected none with form: log, got {bounds}")
+
+    @property
+    def reward_node(self) -> bool:
+        """Whether the reward comes from a node, not from the environment itself."""
+        return self.reward.source != "environment"
 
     def in_run(self, run: RunConfig) -> "Task":
         return replace(self, run=run)
@@ -119,13 +132,24 @@ def load_task(
     for key, value in overrides.items():
         _override(sections, key, value)
     task = from_dict(Task, sections, where)
-    return replace(task, encoder=_from_anywhere(task.encoder))
+    return _from_anywhere(task)
 
 
-def _from_anywhere(encoder: EncoderConfig) -> EncoderConfig:
-    """With the file of its weights, if it is one, found from every working directory."""
-    path = Path(encoder.weights).expanduser()
-    return replace(encoder, weights=str(path.resolve())) if path.suffix else encoder
+def _from_anywhere(task: Task) -> Task:
+    """With the files that it names found from every working directory."""
+    encoder, reward, vice = task.encoder, task.reward, task.vice
+    encoder = replace(encoder, weights=_absolute(encoder.weights))
+    if reward.classifier is not None:
+        file = _absolute(reward.classifier.file)
+        reward = replace(reward, classifier=replace(reward.classifier, file=file))
+    vice = replace(vice, goals=_absolute(vice.goals))
+    return replace(task, encoder=encoder, reward=reward, vice=vice)
+
+
+def _absolute(file: str) -> str:
+    """A name without a suffix is no file: it stays."""
+    path = Path(file).expanduser()
+    return str(path.resolve()) if path.suffix else file
 
 
 def _choose_observations(sections: dict[str, Any], wanted: str | None, where: str) -> None:

@@ -24,6 +24,7 @@ from serl_learner.encoder import make_compression
 from serl_learner.frames import Frames
 from serl_learner.replay import slot_bytes
 from serl_learner.transition import ObservationSpec
+from serl_reward.image_reward import load_classifier
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def train(options: TrainOptions, console: Console) -> None:
         clone(task, folder, console)
         finished = True
     else:
-        finished = Session(folder, progress, console).run()
+        finished = Session(folder, progress, console, task.reward_node).run()
     episodes = options.evaluation_episodes if finished else 0
     conclude(task, folder, progress, options.algorithm, episodes, console)
 
@@ -107,6 +108,7 @@ def _prepare(options: TrainOptions, console: Console) -> tuple[Task, RunFolder, 
             resume=True,  # a node that was killed and is started again goes on where it was
         )
         task = task.in_run(run)
+        task = _keep_reward_files(task, folder)
         task.save(folder.config)
     except BaseException:
         shutil.rmtree(folder.path)  # nothing has been learned: leave no half-made folder in the way
@@ -119,7 +121,7 @@ def _resume(options: TrainOptions) -> tuple[Task, RunFolder, Needs]:
     task = load_task(str(folder.config), overrides=options.overrides)
     demonstrations = str(folder.demonstrations) if folder.demonstrations.exists() else ""
     run = replace(task.run, directory=str(folder.path), demonstrations=demonstrations)
-    task = task.in_run(run)  # the folder may have been moved
+    task = _keep_reward_files(task.in_run(run), folder)  # the folder may have been moved
     task.save(folder.config)
     return task, folder, _check_environment(task)
 
@@ -140,6 +142,40 @@ def _demonstrate(task: Task, options: TrainOptions, folder: RunFolder, console: 
     return True
 
 
+def _keep_reward_files(task: Task, folder: RunFolder) -> Task:
+    """The task with its classifier, or its goals, as the folder has them: copied at first."""
+    reward, vice = task.reward, task.vice
+    if reward.source == "classifier":
+        file = _kept(reward.classifier.file, folder.classifier)
+        reward = replace(reward, classifier=replace(reward.classifier, file=file))
+    if reward.source == "vice" and vice.goals:
+        vice = replace(vice, goals=_kept(vice.goals, folder.goals))
+    return replace(task, reward=reward, vice=vice)
+
+
+def _kept(file: str, place: Path) -> str:
+    if not place.exists():
+        shutil.copyfile(file, place)
+    return str(place)
+
+
+def _check_reward(task: Task, spec: ObservationSpec) -> None:
+    """Raises ConfigError where the reward could not judge what is observed here."""
+    source = task.reward.source
+    if source == "classifier":
+        wanted = load_classifier(task.reward.classifier.file).spec.images
+        if not set(wanted) <= set(spec.images):
+            raise ConfigError(
+                f"reward.classifier.file: expected one for images {list(spec.images)}, "
+                f"got one for {list(wanted)}"
+            )
+    if source == "vice":
+        frozen = spec.images and task.encoder.backbone != "small"
+        expect(frozen, "reward.source", "vice with images and a frozen backbone", "neither")
+        if task.vice.goals and not Path(task.vice.goals).is_file():
+            raise ConfigError(f"vice.goals: {task.vice.goals}: no such file")
+
+
 def _check_environment(task: Task) -> Needs:
     """Makes the environment once, so that what is wrong with it shows before anything starts."""
     environment = make_environment(task.environment)
@@ -151,6 +187,7 @@ def _check_environment(task: Task) -> Needs:
     finally:
         environment.close()
     spec = ObservationSpec.from_observation(example, task.learner.observation_keys)
+    _check_reward(task, ObservationSpec.from_observation(example))
     encoder = task.encoder
     backbone = compression = None
     if spec.images:

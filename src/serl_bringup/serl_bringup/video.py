@@ -1,5 +1,6 @@
 """A video of a policy at work, H.264 so that a browser plays it."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import gymnasium as gym
@@ -16,12 +17,22 @@ EPISODES = 5
 ENOUGH_S = 20.0  # no further episode is filmed after this much; rendering takes longer than acting
 
 
-def record_video(task: Task, policy: Policy, path: Path, seed: int, console: Console) -> None:
-    """Films up to five episodes; where the environment draws no pictures, says so."""
+def record_video(
+    task: Task,
+    policy: Policy,
+    path: Path,
+    seed: int,
+    console: Console,
+    judged: Callable[[gym.Env], gym.Env] | None = None,
+) -> None:
+    """Films up to five episodes; where the environment draws no pictures, says so.
+
+    `judged` as `make_environment` takes it.
+    """
     environment = None
     filmed_s = 0.0
     try:
-        environment = make_environment(task.environment, render_mode="rgb_array")
+        environment = make_environment(task.environment, judged=judged, render_mode="rgb_array")
         period_s = control_period_s(environment)
         with imageio.get_writer(path, fps=1 / period_s, macro_block_size=2, quality=8) as video:
             for episode in range(EPISODES):

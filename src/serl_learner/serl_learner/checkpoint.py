@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import safetensors.torch
@@ -12,6 +14,8 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from serl_learner.config import ConfigError
+
+REWARD_FILE = "reward.safetensors"  # beside a checkpoint's policy, where its reward was learned
 
 
 @dataclass(frozen=True)
@@ -30,9 +34,17 @@ class CheckpointStore:
         self._keep = keep
 
     def save(
-        self, step: int, tensors: dict[str, Tensor], policy: bytes, counters: dict[str, Any]
+        self,
+        step: int,
+        tensors: dict[str, Tensor],
+        policy: bytes,
+        counters: dict[str, Any],
+        files: Mapping[str, bytes] = MappingProxyType({}),
     ) -> None:
-        """Saves durably, then drops the oldest. A step that is there already is left as it is."""
+        """Saves durably, then drops the oldest. A step that is there already is left as it is.
+
+        `files`: what else is to lie beside the policy, by name.
+        """
         final = self.directory / f"{step:08d}"
         if final.exists():
             return
@@ -42,6 +54,8 @@ class CheckpointStore:
             temporary.mkdir(parents=True)
             _write(temporary / "state.safetensors", safetensors.torch.save(tensors))
             _write(temporary / "policy.safetensors", policy)
+            for name, data in files.items():
+                _write(temporary / name, data)
             _write(temporary / "state.json", json.dumps(counters, indent=1).encode())
             _sync(temporary)
             temporary.rename(final)

@@ -118,6 +118,7 @@ def encode_transition(transition: Transition) -> msg.Transition:
         intervened=bool(transition.intervened),
         grasp_penalty=float(transition.grasp_penalty),
         policy_version=transition.policy_version,
+        reward_version=transition.reward_version,
         discarded=bool(transition.discarded),
     )
     message.action = _floats(transition.action)
@@ -162,6 +163,7 @@ def decode_transition(message: msg.Transition) -> Transition:
         intervened=message.intervened,
         grasp_penalty=message.grasp_penalty,
         policy_version=message.policy_version,
+        reward_version=message.reward_version,
         stamp_ns=to_nanoseconds(message.observation.stamp),
         final_observation=final_observation,
         discarded=message.discarded,
@@ -171,19 +173,29 @@ def decode_transition(message: msg.Transition) -> Transition:
 def encode_policy(
     agent: str, version: int, env_steps: int, data: bytes, stamp_ns: int | None = None
 ) -> msg.PolicyWeights:
-    message = msg.PolicyWeights(agent=agent, version=version, env_steps=env_steps)
-    message.stamp = to_time(time.time_ns() if stamp_ns is None else stamp_ns)
-    message.digest = np.frombuffer(hashlib.sha256(data).digest(), np.uint8)
-    message.data = _bytes(data)
-    return message
+    message = msg.PolicyWeights(env_steps=env_steps)
+    return _seal(message, agent, version, data, stamp_ns)
 
 
-def decode_policy(message: msg.PolicyWeights) -> bytes:
+def encode_reward_model(agent: str, version: int, data: bytes) -> msg.RewardModel:
+    return _seal(msg.RewardModel(), agent, version, data)
+
+
+def decode_weights(message: msg.PolicyWeights | msg.RewardModel) -> bytes:
     """The safetensors bytes, which are exactly the ones that the learner hashed."""
     data = message.data.tobytes()
     if hashlib.sha256(data).digest() != message.digest.tobytes():
         raise ValueError(
-            f"policy of agent '{message.agent}', version {message.version}: data: its SHA-256 is"
-            " not the digest in the message"
+            f"{type(message).__name__} of agent '{message.agent}', version {message.version}: data:"
+            " its SHA-256 is not the digest in the message"
         )
     return data
+
+
+def _seal(message, agent: str, version: int, data: bytes, stamp_ns: int | None = None):
+    """Fills a message with weights and what tells that they arrived whole."""
+    message.agent, message.version = agent, version
+    message.stamp = to_time(time.time_ns() if stamp_ns is None else stamp_ns)
+    message.digest = np.frombuffer(hashlib.sha256(data).digest(), np.uint8)
+    message.data = _bytes(data)
+    return message

@@ -15,16 +15,19 @@ from rclpy.node import Node
 
 from serl_learner import qos
 from serl_learner.checkpoint import CheckpointStore
-from serl_learner.codec import decode_transition, encode_policy, to_time
+from serl_learner.classifier import SuccessClassifier, to_bytes
+from serl_learner.codec import decode_transition, encode_policy, encode_reward_model, to_time
+from serl_learner.config import ConfigError
 from serl_learner.encoder import EncoderConfig
 from serl_learner.inbox import Inbox
-from serl_learner.parameters import read_run, read_section
+from serl_learner.parameters import read_parameters, read_run, read_section
 from serl_learner.rlpd import RLPDConfig
 from serl_learner.run_node import claim_role, run_node
 from serl_learner.status import TrainerStatus
 from serl_learner.trainer import LearnerConfig, PolicySnapshot, Trainer
 from serl_learner.transition import Transition
 from serl_learner.transition_log import load_transitions
+from serl_learner.vice import ViceConfig, ViceSource, goal_observations
 from serl_msgs import msg
 from serl_msgs.srv import FetchTransitions
 
@@ -45,6 +48,7 @@ class LearnerNode(Node):
         self._encoder = read_section(self, "encoder", EncoderConfig)
         file = self._run.demonstrations
         self._prior = list(load_transitions(file, task)) if file else []
+        self._vice = self._make_vice(task)
         self._claim = claim_role(self, "a learner", "policy")
         # Callbacks leave calls here; the trainer's thread makes them, in receive().
         self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -71,9 +75,27 @@ class LearnerNode(Node):
             CheckpointStore(Path(self._run.directory) / "checkpoints"),
             self._run.resume,
             self._encoder,
+            self._vice,
         )
         trainer.run(stop.is_set)
         self._statuses.wait_for_all_acked(ACKNOWLEDGE)
+
+    def _make_vice(self, task: str) -> ViceSource | None:
+        """The goals of a classifier that learns beside the policy, where that is the reward."""
+        if read_parameters(self).get("reward", {}).get("source") != "vice":
+            return None
+        config = read_section(self, "vice", ViceConfig)
+        file = config.goals or self._run.demonstrations
+        if not file:
+            raise ConfigError("vice.goals: expected a file, or demonstrations, got neither")
+        steps = load_transitions(config.goals, task) if config.goals else self._prior
+        models = self.create_publisher(msg.RewardModel, "reward/model", qos.POLICY)
+
+        def publish(classifier: SuccessClassifier) -> None:
+            data = to_bytes(classifier)
+            models.publish(encode_reward_model(self._agent, classifier.version, data))
+
+        return ViceSource(config, goal_observations(steps, file), publish)
 
     def _receive(self, timeout_s: float) -> list[Transition]:
         """New transitions, each actor's in order; waits for the first one."""

@@ -15,6 +15,7 @@ from serl_learner.backbone import Backbone
 from serl_learner.config import ConfigError, expect
 from serl_learner.encoder import EncoderConfig, arrange
 from serl_learner.networks import CriticEnsemble
+from serl_learner.optimizer_state import load_optimizer, optimizer_tensors
 from serl_learner.policy import Policy
 from serl_learner.replay import Batch
 from serl_learner.transition import ObservationSpec
@@ -217,9 +218,7 @@ class RLPD(nn.Module):
         """Everything that an interrupted training continues from."""
         tensors = {f"network.{name}": value for name, value in self.state_dict().items()}
         for name, optimizer in self.optimizers.items():
-            for index, moments in optimizer.state_dict()["state"].items():
-                for key, value in moments.items():
-                    tensors[f"optimizer.{name}.{index}.{key}"] = value
+            tensors |= optimizer_tensors(f"optimizer.{name}", optimizer)
         steps = torch.tensor([self.critic_steps, self.actor_steps])
         return tensors | {"generator": self.generator.get_state(), "steps": steps}
 
@@ -229,13 +228,7 @@ class RLPD(nn.Module):
         networks = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
         self.load_state_dict(networks)
         for name, optimizer in self.optimizers.items():
-            state: dict[int, dict[str, Tensor]] = {}
-            for key, value in tensors.items():
-                if key.startswith(f"optimizer.{name}."):
-                    index, moment = key.split(".")[2:]
-                    state.setdefault(int(index), {})[moment] = value
-            groups = optimizer.state_dict()["param_groups"]
-            optimizer.load_state_dict({"state": state, "param_groups": groups})
+            load_optimizer(f"optimizer.{name}", optimizer, tensors)
         generator = tensors["generator"]
         if generator.shape == self.generator.get_state().shape:  # from a GPU to a CPU, it is not
             self.generator.set_state(generator)

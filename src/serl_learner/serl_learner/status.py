@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 REPORT_PERIOD_S = 1.0
-MEANS = ("critic_loss", "actor_loss", "q_mean", "entropy", "temperature")
+MEANS = ("critic_loss", "actor_loss", "q_mean", "entropy", "temperature", "reward_loss")
 
 
 class TrainerState(IntEnum):
@@ -30,11 +30,13 @@ class TrainerStatus:
     critic_steps_per_s: float  # over the last period
     online_size: int
     prior_size: int
+    reward_version: int  # steps of the classifier that learns beside the policy; 0 without one
     critic_loss: float  # this and what follows: means over the last period, NaN without training
     actor_loss: float
     q_mean: float
     entropy: float  # nats
     temperature: float
+    reward_loss: float  # of that classifier
 
 
 class StatusReporter:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from torch import Tensor
 
+from serl_learner import classifier
 from serl_learner.backbone import make_backbone
-from serl_learner.checkpoint import Checkpoint, CheckpointStore
+from serl_learner.checkpoint import REWARD_FILE, Checkpoint, CheckpointStore
 from serl_learner.compute import find_device, tuned_process
 from serl_learner.config import ConfigError
 from serl_learner.cuda_graph import make_update
@@ -17,9 +18,10 @@ from serl_learner.frames import Frames, FrameStage
 from serl_learner.governor import Governor
 from serl_learner.policy import to_bytes
 from serl_learner.replay import Batch, ReplayBuffer, filled_replay
-from serl_learner.rlpd import RLPD, RLPDConfig
+from serl_learner.rlpd import RLPD, Info, RLPDConfig
 from serl_learner.status import REPORT_PERIOD_S, StatusReporter, TrainerState, TrainerStatus
 from serl_learner.transition import ObservationSpec, Transition
+from serl_learner.vice import Vice, ViceSource
 
 POLL_S = 0.1  # longest wait for data, so that `stop` is asked at least this often
 
@@ -82,8 +84,10 @@ class Trainer:
         checkpoints: CheckpointStore | None,
         resume: bool = False,
         encoder: EncoderConfig | None = None,
+        vice: ViceSource | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """With `vice` a classifier is trained beside the policy, and rewards are its."""
         self._config = config
         self._rlpd_config = rlpd
         self._encoder_config = encoder or EncoderConfig()
@@ -93,13 +97,15 @@ class Trainer:
         self._publish_to = publish
         self._seed = seed
         self._checkpoints = checkpoints
+        self._vice_source = vice
         self._clock = clock
         self._rng = np.random.default_rng(seed)
         self._governor = Governor(config.training_starts, config.utd_ratio, config.free_running)
         self._status = StatusReporter(report, clock)
         self._agent: RLPD | None = None  # made when the observations are known, with
         self._frames: Frames | None = None  # what the replay keeps of images, and
-        self._stage: FrameStage | None = None  # where that is made of them
+        self._stage: FrameStage | None = None  # where that is made of them, and
+        self._vice: Vice | None = None  # the classifier, with VICE
         self._published = self._saved = 0  # steps at the last publication and checkpoint
         self._arrived_at = clock()
         checkpoint = checkpoints.latest() if checkpoints else None
@@ -179,7 +185,15 @@ class Trainer:
         )
         self._prior = filled_replay(prior, spec, action_size, self._rng, self._frames, device)
         self._prior_transitions = ()  # their images are not needed any more
+        if self._vice_source:
+            self._prepare_vice(agent, tensors)
         self._agent = agent
+
+    def _prepare_vice(self, agent: RLPD, tensors: dict[str, Tensor] | None) -> None:
+        source = self._vice_source
+        self._vice = Vice(source.config, agent.policy, source.goals, self._frames, self._seed)
+        if tensors is not None:
+            self._vice.load_state(tensors)
 
     def _take_in(self, timeout_s: float) -> None:
         """Moves what has arrived into the replay; waits for something new up to the timeout."""
@@ -207,18 +221,33 @@ class Trainer:
         if agent.critic_steps == 0 and len(self._prior) == 0:
             agent.policy.normalizer.fit(self._online.states())
         with_actor = (agent.critic_steps + 1) % self._config.critic_actor_ratio == 0
-        info = self._apply(self._sample(), with_actor)
+        batch, info = self._sample(), {}
+        if self._vice:
+            info |= self._update_vice()
+            batch = self._vice.relabel(batch)
+        info |= self._apply(batch, with_actor)
         self._governor.critic_step()
         self._status.add(info)
+
+    def _update_vice(self) -> Info:
+        """When it is time, a step of the classifier against what the policy did."""
+        if self._vice.classifier.version == 0:
+            self._vice.warm_up(self._sample_online)
+        due = self._vice.is_due(self._agent.critic_steps)
+        return self._vice.step(self._sample_online()) if due else {}
 
     def _sample(self) -> Batch:
         """Half online, half prior (RLPD, "symmetric sampling"); all online without prior data."""
         size = self._config.batch_size
         if len(self._prior) == 0:
-            batch = self._online.sample(size)
-        else:
-            online = self._online.sample(size // 2)
-            batch = Batch.concatenate(online, self._prior.sample(size - size // 2))
+            return self._augmented(self._online.sample(size))
+        online = self._online.sample(size // 2)
+        return self._augmented(Batch.concatenate(online, self._prior.sample(size - size // 2)))
+
+    def _sample_online(self) -> Batch:
+        return self._augmented(self._online.sample(self._config.batch_size // 2))
+
+    def _augmented(self, batch: Batch) -> Batch:
         augment = self._frames.augment
         return replace(batch, frames=augment(batch.frames), next_frames=augment(batch.next_frames))
 
@@ -226,6 +255,8 @@ class Trainer:
         self._published = self._governor.learned_steps
         data = to_bytes(self._agent.policy)
         self._publish_to(PolicySnapshot(self._agent.critic_steps, self._published, data))
+        if self._vice:
+            self._vice_source.publish(self._vice.classifier)
 
     def _save(self) -> None:
         if not self._agent or not self._checkpoints:
@@ -237,8 +268,11 @@ class Trainer:
             "governor": self._governor.state(),
             "numpy": self._rng.bit_generator.state,
         }
-        step = self._agent.critic_steps
-        self._checkpoints.save(step, self._agent.state(), to_bytes(policy), counters)
+        step, tensors, files = self._agent.critic_steps, self._agent.state(), {}
+        if self._vice:
+            tensors |= self._vice.state()
+            files[REWARD_FILE] = classifier.to_bytes(self._vice.classifier)
+        self._checkpoints.save(step, tensors, to_bytes(policy), counters, files)
         self._saved = self._governor.learned_steps
 
     def _restore(self, checkpoint: Checkpoint) -> None:
@@ -276,4 +310,5 @@ class Trainer:
             utd_ratio=critic_steps / learned_from if learned_from > 0 else 0.0,
             online_size=len(self._online) if self._agent else 0,
             prior_size=len(self._prior) if self._agent else 0,
+            reward_version=self._vice.classifier.version if self._vice else 0,
         )

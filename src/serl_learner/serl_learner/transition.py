@@ -1,6 +1,7 @@
 """What actors hand to learners: observations, their specification, and transitions."""
 
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,6 +114,7 @@ class Transition:
     intervened: bool = False
     grasp_penalty: float = 0.0
     policy_version: int = 0
+    reward_version: int = 0  # of what judged the step
     stamp_ns: int = 0  # Unix time at which `observation` was acquired; 0: not known
     final_observation: Observation | None = None  # where the episode ends here, otherwise None
     # A sensor failed: nothing of this episode is to be learned from. Only where it ends here.
@@ -144,3 +146,22 @@ class Transition:
             if not ends:
                 raise ValueError("final_observation: expected only at the end of an episode")
             spec.check(self.final_observation, "final_observation")
+
+
+def with_next(transitions: Iterable[Transition]) -> Iterator[tuple[Transition, Observation]]:
+    """Each transition with the observation that followed it, where it is known.
+
+    Those of one actor come in order; nothing is paired across a gap or the end of an episode.
+    """
+    open_steps: dict[str, Transition] = {}  # actor: its last step, which waits for its successor
+    for transition in transitions:
+        before = open_steps.pop(transition.actor, None)
+        if before is not None and (before.episode, before.step + 1) == (
+            transition.episode,
+            transition.step,
+        ):
+            yield before, transition.observation
+        if transition.final_observation is not None:
+            yield transition, transition.final_observation
+        else:
+            open_steps[transition.actor] = transition

@@ -37,6 +37,7 @@ def transition(**changes):
         "intervened": True,
         "grasp_penalty": -0.25,
         "policy_version": 77,
+        "reward_version": 5,
         "final_observation": observation(1),
     }
     return Transition(**{**fields, **changes})
@@ -58,6 +59,7 @@ def test_transition_round_trip():
         assert getattr(got, field) == getattr(sent, field)
     for field in ("truncated", "success", "intervened", "grasp_penalty", "policy_version"):
         assert getattr(got, field) == getattr(sent, field)
+    assert got.reward_version == 5
 
 
 @pytest.mark.parametrize("discarded", [False, True])
@@ -137,7 +139,16 @@ def test_policy_round_trip_and_digest():
     message = over_the_wire(codec.encode_policy("agent", 12, 340, b"weights", stamp_ns=5))
     assert isinstance(message, msg.PolicyWeights)
     assert (message.version, message.env_steps, message.stamp.nanosec) == (12, 340, 5)
-    assert codec.decode_policy(message) == b"weights"
+    assert codec.decode_weights(message) == b"weights"
     message.data[0] ^= 1
     with pytest.raises(ValueError, match="agent 'agent', version 12: data: its SHA-256"):
-        codec.decode_policy(message)
+        codec.decode_weights(message)
+
+
+def test_reward_model_round_trip_and_digest():
+    message = over_the_wire(codec.encode_reward_model("agent", 3, b"weights"))
+    assert (message.agent, message.version) == ("agent", 3)
+    assert codec.decode_weights(message) == b"weights"
+    message.data[0] ^= 1
+    with pytest.raises(ValueError, match="RewardModel of agent 'agent', version 3: data"):
+        codec.decode_weights(message)

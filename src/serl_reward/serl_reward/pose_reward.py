@@ -6,8 +6,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from serl_learner.config import ConfigError
-from serl_learner.reward import Judgement
-from serl_learner.transition import Observation
+from serl_learner.reward import Judgement, Step
 
 
 @dataclass(frozen=True)
@@ -49,11 +48,9 @@ class PoseReward:
         self._position_tolerance = np.array(config.position_tolerance)
         self._rotation_tolerance = config.rotation_tolerance
 
-    def __call__(
-        self, previous: Observation, action: np.ndarray, observation: Observation
-    ) -> Judgement:
+    def __call__(self, step: Step) -> Judgement:
         """Judges the tool's `pose` (7,): position (m) and quaternion x-y-z-w, base frame."""
-        pose = observation.get("pose", ())
+        pose = step.observation.get("pose", ())
         if np.shape(pose) != (7,) or not np.isfinite(pose).all():
             raise ValueError(f"pose: expected 7 finite numbers, got {np.asarray(pose).tolist()}")
         offset = np.abs(pose[:3] - self._position)

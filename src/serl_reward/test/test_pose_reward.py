@@ -3,7 +3,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from serl_learner.config import ConfigError
-from serl_learner.reward import Judgement
+from serl_learner.reward import Judgement, Step
 from serl_reward.pose_reward import PoseReward, PoseRewardConfig
 
 POSITION = (0.5, 0.1, 0.2)
@@ -16,7 +16,7 @@ def judge(offset=(0.0, 0.0, 0.0), rotation=DOWN, config=CONFIG):
 
 
 def judge_pose(pose, config=CONFIG):
-    return PoseReward(config)({}, np.zeros(6), {"pose": pose})
+    return PoseReward(config)(Step({}, np.zeros(6), {"pose": pose}))
 
 
 def test_at_the_target():

@@ -23,8 +23,9 @@ def ask(monkeypatch):
         monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
         rclpy.init(context=context, domain_id=domain.number)
         overrides = [
-            Parameter("pose_reward.position", value=[0.5, 0.0, 0.2]),
-            Parameter("pose_reward.quaternion_xyzw", value=[0.0, 0.0, 0.0, 1.0]),
+            Parameter("reward.source", value="pose"),
+            Parameter("reward.pose.position", value=[0.5, 0.0, 0.2]),
+            Parameter("reward.pose.quaternion_xyzw", value=[0.0, 0.0, 0.0, 1.0]),
         ]
         node = RewardNode(context=context, parameter_overrides=overrides)
         asking = Node("asking", namespace="agent", context=context)
