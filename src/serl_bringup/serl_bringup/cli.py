@@ -5,10 +5,10 @@ import sys
 import threading
 from typing import NoReturn
 
-from serl_bringup.commands import benchmark, demos, doctor, encoder, evaluate, plot, train
+from serl_bringup.commands import benchmark, demos, doctor, encoder, evaluate, plot, reward, train
 from serl_learner.config import ConfigError
 
-COMMANDS = (train, evaluate, demos, encoder, plot, benchmark, doctor)  # as `serl --help` lists them
+COMMANDS = (train, evaluate, demos, encoder, reward, plot, benchmark, doctor)  # in this order
 
 
 class _Parser(argparse.ArgumentParser):
