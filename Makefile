@@ -17,5 +17,5 @@ test: setup ## every test, C++ and Python; ARGS="-k replay" goes to pytest
 lint: setup ## style and spelling
 	@scripts/lint.sh
 
-clean: ## remove what set-up made; runs/ and demos/ stay
+clean: ## remove what set-up made; runs/, demos/ and rewards/ stay
 	rm -rf .venv build install log .pytest_cache .ruff_cache .hypothesis

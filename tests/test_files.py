@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-BUILT = {".git", ".venv", "build", "install", "log", "runs", "demos"}
+BUILT = {".git", ".venv", "build", "install", "log", "runs", "demos", "rewards"}
 
 
 def requirements(name: str) -> set[str]:

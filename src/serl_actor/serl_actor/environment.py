@@ -56,7 +56,7 @@ def make_environment(
     if judged is not None:
         environment = judged(environment)
     if demonstrator_seed is not None:
-        device = _make_demonstrator(config, environment, demonstrator_seed)
+        device = make_demonstrator(config, environment, demonstrator_seed)
     if device is not None:
         environment = Intervention(environment, device)
     if config.relative_frame:
@@ -126,7 +126,8 @@ def _unit_actions(environment: gym.Env, name: str) -> gym.Env:
     return gym.wrappers.RescaleAction(environment, np.float32(-1.0), np.float32(1.0))
 
 
-def _make_demonstrator(config: EnvironmentConfig, environment: gym.Env, seed: int) -> Device:
+def make_demonstrator(config: EnvironmentConfig, environment: gym.Env, seed: int) -> Device:
+    """The task's own, which acts in the base frame."""
     where = f"environment.demonstrator: {config.demonstrator!r}"
     module, separator, name = config.demonstrator.partition(":")
     if not (module and separator and name):

@@ -1,6 +1,5 @@
 """Evaluates a policy as it would be used: deterministic, from starts that only the seed decides."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,9 +9,8 @@ import numpy as np
 
 from serl_actor.environment import control_period_s, is_success
 from serl_learner.config import ConfigError
+from serl_learner.statistics import wilson_interval
 from serl_learner.transition import Observation
-
-Z_95 = 1.959964  # standard normal quantile of a two-sided 95 % interval
 
 
 class EvaluatedPolicy(Protocol):
@@ -100,15 +98,6 @@ def evaluate(
     successes, lengths, returns = zip(*results, strict=True)
     period_s = control_period_s(environment)
     return EvaluationResult(successes, lengths, returns, period_s, errors if errors.steps else None)
-
-
-def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
-    """95 % confidence interval of a rate; unlike the normal one, it is right near 0 and 1 too."""
-    rate = successes / trials
-    weight = Z_95**2 / trials
-    centre = (rate + weight / 2) / (1 + weight)
-    half = math.sqrt(rate * (1 - rate) * weight + weight**2 / 4) / (1 + weight)
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def _episode(

@@ -1,21 +1,12 @@
-import numpy as np
 import pytest
 import tool_env
 from tool_env import Resting
 
 from serl_actor.environment import EnvironmentConfig, make_environment
-from serl_actor.evaluation import EvaluationResult, evaluate, wilson_interval
+from serl_actor.evaluation import EvaluationResult, evaluate
 from serl_learner.config import ConfigError
 
 CONFIG = EnvironmentConfig("tool_env:test/Tool-v0", demonstrator="tool_env:TowardsSocket")
-
-
-def test_wilson_interval_by_hand():
-    # z = 1.96, 8 of 10: centre 0.7168, half width 0.2266 (Wilson 1927).
-    assert wilson_interval(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
-    low, high = wilson_interval(100, 100)
-    assert low == pytest.approx(0.9630, abs=1e-4) and high == 1.0
-    assert wilson_interval(0, 100)[0] == 0.0
 
 
 def test_cycle_time_counts_successes_only():
@@ -56,4 +47,3 @@ def test_frames_are_given_where_the_environment_draws():
 def test_no_episodes_is_an_error():
     with pytest.raises(ConfigError, match="episodes: expected at least 1, got 0"):
         evaluate(tool_env.ToolEnv(), Resting(), 0, seed=0)
-    assert np.isfinite(wilson_interval(1, 1)).all()

@@ -1,5 +1,7 @@
 """`serl demos`: records demonstrations to MCAP, and says what is in a file."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -10,31 +12,37 @@ from serl_actor.demonstrations import DemonstrationSummary, record, summarise
 from serl_bringup.task import Task
 from serl_learner.codec import encode_transition
 from serl_learner.config import ConfigError
+from serl_learner.transition import Transition
 from serl_learner.transition_log import TransitionLog, load_transitions
 
 
-def record_file(task: Task, episodes: int, seed: int, path: Path, console: Console) -> None:
-    """Records successful episodes of the task's scripted demonstrator in a new file."""
+@contextmanager
+def new_file(path: Path, task: str) -> Iterator[Callable[[Transition], None]]:
+    """Gives what writes transitions to a new MCAP file. Whole, or not there."""
     if path.exists():
         raise ConfigError(f"{path} exists: expected the name of a new file")
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".part")
     unfinished.unlink(missing_ok=True)
-    log = TransitionLog(unfinished, task.task)
+    log = TransitionLog(unfinished, task)
     try:
-        with ProgressBar(console=console, transient=True) as bar:
-            shown = bar.add_task(f"recording {episodes} demonstrations", total=episodes)
-
-            def write(transition) -> None:
-                log.append(encode_transition(transition))
-                bar.update(
-                    shown, completed=transition.episode + (transition.final_observation is not None)
-                )
-
-            failed = record(task.environment, episodes, seed, write)
+        yield lambda transition: log.append(encode_transition(transition))
     finally:
         log.close()
     unfinished.rename(path)
+
+
+def record_file(task: Task, episodes: int, seed: int, path: Path, console: Console) -> None:
+    """Records successful episodes of the task's scripted demonstrator in a new file."""
+    with new_file(path, task.task) as append, ProgressBar(console=console, transient=True) as bar:
+        shown = bar.add_task(f"recording {episodes} demonstrations", total=episodes)
+
+        def write(transition: Transition) -> None:
+            append(transition)
+            done = transition.episode + (transition.final_observation is not None)
+            bar.update(shown, completed=done)
+
+        failed = record(task.environment, episodes, seed, write)
     console.print(f"recorded {episodes} demonstrations ({failed} failed ones dropped)")
 
 

@@ -1,0 +1,103 @@
+"""Moves a tool around a task's goal: in, out and past it, so that a classifier can learn both."""
+
+from collections import deque
+
+import gymnasium as gym
+import numpy as np
+
+from serl_actor.environment import is_success
+from serl_actor.intervention import Device
+
+ASTRAY = 0.15  # share of the episodes that wander from the start and see all of the workspace
+DISTRACTED = 0.01  # of an approach's steps begin some steps of wandering: near misses
+# Ranges, both ends included, in steps of 0.1 s.
+DWELL = (6, 24)  # in success, moving a little
+RETREAT = (2, 12)  # the last steps undone: first a near miss, then further away
+STROLL = (0, 8)  # of wandering between two approaches
+WIGGLE = (0.02, 0.4)  # size of the motions within success, of a full action
+
+
+class GoesOn(gym.Wrapper):
+    """An episode does not end at success."""
+
+    def step(self, action):
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        return observation, reward, terminated and not is_success(info), truncated, info
+
+
+class Probing(gym.Wrapper):
+    """Acts by itself, whatever action it is given; `info["intervene_action"]` is what it did.
+
+    The demonstrator goes to success. There the tool rests, then moves a little, is pulled out by
+    the last actions undone, wanders, and goes in again. Some episodes only wander. What success is,
+    the `info` of the wrapped environment says.
+    """
+
+    def __init__(self, env: gym.Env, demonstrator: Device, seed: int):
+        super().__init__(env)
+        self.dwells = True  # False: every success is left at once, for near misses alone
+        self._demonstrator = demonstrator
+        self._rng = np.random.default_rng(seed)
+        self._drift = np.zeros(env.action_space.shape)  # smooth noise of unit variance
+        self._done: deque[np.ndarray] = deque(maxlen=RETREAT[1])  # actions towards the goal
+        self._moves = iter(())  # of this episode
+        self._observation, self._success = {}, False
+
+    def reset(self, *, seed: int | None = None, options: dict | None = None):
+        self._observation, info = self.env.reset(seed=seed, options=options)
+        self._success = False
+        self._moves = self._plan(astray=self._rng.random() < ASTRAY)
+        return self._observation, info
+
+    def step(self, action):
+        action = np.clip(next(self._moves), -1.0, 1.0)
+        self._observation, reward, terminated, truncated, info = self.env.step(action)
+        self._success = is_success(info)
+        info["intervene_action"] = action
+        return self._observation, reward, terminated, truncated, info
+
+    def _plan(self, astray: bool):
+        """Yields the actions of an episode without end."""
+        while astray:
+            yield self._wander(1.0)
+        while True:
+            yield from self._approach()
+            yield from self._dwell()
+            yield from self._retreat()
+
+    def _approach(self):
+        if not self._success:
+            self._begin_demonstration()
+        while not self._success:
+            if self._rng.random() < DISTRACTED:
+                yield from self._stroll(0.5)
+                self._begin_demonstration()
+            action = self._demonstrator(self._observation)
+            self._done.append(np.zeros_like(self._drift) if action is None else np.array(action))
+            yield self._done[-1]
+
+    def _begin_demonstration(self) -> None:
+        self._done.clear()
+        if hasattr(self._demonstrator, "reset"):
+            self._demonstrator.reset()
+
+    def _dwell(self):
+        size = self._rng.uniform(*WIGGLE)
+        for step in range(self._length(DWELL) if self.dwells else 0):
+            yield self._wander(size if step > 1 else 0.0)
+
+    def _retreat(self):
+        for _ in range(min(self._length(RETREAT), len(self._done))):
+            yield -self._done.pop()
+        yield from self._stroll(self._rng.uniform(0.1, 0.5))
+
+    def _stroll(self, size: float):
+        for _ in range(self._length(STROLL)):
+            yield self._wander(size)
+
+    def _wander(self, size: float) -> np.ndarray:
+        self._drift = 0.9 * self._drift + np.sqrt(0.19) * self._rng.normal(size=self._drift.shape)
+        return size * self._drift
+
+    def _length(self, steps: tuple[int, int]) -> int:
+        return int(self._rng.integers(*steps, endpoint=True))

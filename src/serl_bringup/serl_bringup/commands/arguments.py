@@ -1,0 +1,25 @@
+"""Types of arguments that several commands take."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+
+def at_least(minimum: int) -> Callable[[str], int]:
+    def integer(text: str) -> int:
+        value = int(text)
+        if value < minimum:
+            raise argparse.ArgumentTypeError(f"expected at least {minimum}, got {value}")
+        return value
+
+    return integer
+
+
+def file_ending(*suffixes: str) -> Callable[[str], Path]:
+    def path(text: str) -> Path:
+        if not text.endswith(suffixes):
+            names = " or ".join(suffixes)
+            raise argparse.ArgumentTypeError(f"expected a name ending in {names}, got {text}")
+        return Path(text)
+
+    return path

@@ -1,0 +1,42 @@
+"""`serl demos`."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from serl_bringup.commands.arguments import at_least, file_ending
+
+
+def add(commands) -> None:
+    demos = commands.add_parser("demos", help="record demonstrations, or look into a file of them")
+    actions = demos.add_subparsers(required=True, metavar="ACTION")
+    p = actions.add_parser("record", help="record successful episodes of the scripted demonstrator")
+    p.add_argument("task", metavar="TASK")
+    p.add_argument("--episodes", type=at_least(1), default=20)
+    p.add_argument("--observations", choices=("state", "vision"))
+    p.add_argument("--seed", type=at_least(0), default=0)
+    p.add_argument(
+        "--output", type=file_ending(".mcap"), metavar="FILE", help="default: demos/TASK.mcap"
+    )
+    p.set_defaults(command=_demos_record)
+    p = actions.add_parser("info", help="what is in a file: episodes, lengths, actions")
+    p.add_argument("file", type=Path, metavar="FILE")
+    p.set_defaults(command=_demos_info)
+
+
+def _demos_record(arguments) -> int:
+    from serl_bringup.demonstrations import record_file, show_file
+    from serl_bringup.task import load_task
+
+    task = load_task(arguments.task, observations=arguments.observations)
+    path = arguments.output or Path("demos", f"{task.task}.mcap")
+    record_file(task, arguments.episodes, arguments.seed, path, Console())
+    show_file(path, Console())
+    return 0
+
+
+def _demos_info(arguments) -> int:
+    from serl_bringup.demonstrations import show_file
+
+    show_file(arguments.file, Console())
+    return 0

@@ -1,0 +1,76 @@
+"""`serl reward`: a classifier of success from images, its data, and what it is worth."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from serl_bringup.commands.arguments import at_least, file_ending
+from serl_learner.config import ConfigError
+
+
+def add(commands) -> None:
+    reward = commands.add_parser("reward", help="a classifier that sees in images what success is")
+    actions = reward.add_subparsers(required=True, metavar="ACTION")
+    _add_collect(actions)
+    _add_train(actions)
+
+
+def _add_collect(actions) -> None:
+    p = actions.add_parser("collect", help="labelled frames, in and around success")
+    p.add_argument("task", metavar="TASK")
+    p.add_argument("--positives", type=at_least(1), default=200, metavar="N", help="default: 200")
+    p.add_argument("--negatives", type=at_least(1), default=1000, metavar="N", help="default: 1000")
+    p.add_argument("--output", type=file_ending(".mcap"), metavar="FILE",
+                   help="default: rewards/TASK.mcap")  # fmt: skip
+    p.add_argument("--seed", type=at_least(0), default=0)
+    p.add_argument("--label", choices=("script", "key"),
+                   help="success is what the environment says (default), or SPACE")  # fmt: skip
+    p.add_argument("--from", dest="recordings", action="extend", nargs="+", type=Path, default=[],
+                   metavar="FILE.mcap", help="frames of existing recordings instead")  # fmt: skip
+    p.set_defaults(command=_collect)
+
+
+def _collect(arguments) -> int:
+    from serl_bringup.reward_data import collect_file, extract_file
+    from serl_bringup.task import load_task
+
+    task = load_task(arguments.task, observations="vision")
+    path = arguments.output or Path("rewards", f"{task.task}.mcap")
+    wanted = arguments.positives, arguments.negatives
+    if arguments.recordings:
+        if arguments.label:
+            raise ConfigError("--label: expected no --from, whose recordings have labels")
+        extract_file(task, arguments.recordings, *wanted, path, Console())
+    else:
+        by_key = arguments.label == "key"
+        collect_file(task, *wanted, arguments.seed, path, by_key, Console())
+    return 0
+
+
+def _add_train(actions) -> None:
+    p = actions.add_parser("train", help="the classifier, judged by episodes that it has not seen")
+    p.add_argument("task", metavar="TASK")
+    p.add_argument("recordings", nargs="+", type=Path, metavar="DATA.mcap",
+                   help="of `collect`, demonstrations, or a run's transitions")  # fmt: skip
+    p.add_argument("--positives", type=at_least(1), default=1000, metavar="N",
+                   help="frames at most, evenly over episodes (default 1000)")  # fmt: skip
+    p.add_argument("--negatives", type=at_least(1), default=1000, metavar="N",
+                   help="likewise (default 1000)")  # fmt: skip
+    p.add_argument("--output", type=file_ending(".safetensors"), metavar="FILE",
+                   help="default: rewards/TASK.safetensors; its picture is beside it")  # fmt: skip
+    p.add_argument("--seed", type=at_least(0), default=0)
+    p.add_argument("--steps", type=at_least(1), help="of training")
+    p.set_defaults(command=_train)
+
+
+def _train(arguments) -> int:
+    from serl_bringup.reward_training import train_file
+    from serl_bringup.task import load_task
+    from serl_reward.classifier_training import ClassifierConfig
+
+    task = load_task(arguments.task, observations="vision")
+    config = ClassifierConfig(steps=arguments.steps) if arguments.steps else ClassifierConfig()
+    path = arguments.output or Path("rewards", f"{task.task}.safetensors")
+    wanted = arguments.positives, arguments.negatives
+    train_file(task, arguments.recordings, *wanted, config, arguments.seed, path, Console())
+    return 0

@@ -1,0 +1,82 @@
+"""`serl train`."""
+
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from serl_bringup.commands.arguments import at_least
+from serl_learner.config import ConfigError
+
+
+def add(commands) -> None:
+    p = commands.add_parser("train", help="train a task over ROS 2 nodes, with a live view")
+    p.add_argument("task", nargs="?", metavar="TASK", help="a task's name, or its YAML file")
+    p.add_argument(
+        "--env", default="", metavar="ID", help="any Gymnasium environment, package:Id-v0"
+    )
+    p.add_argument("--observations", choices=("state", "vision"), help="what the policy sees")
+    p.add_argument("--algorithm", choices=("rlpd", "bc"), help="default: rlpd")
+    p.add_argument("--demos", metavar="FILE|N",
+                   help="an MCAP file, or how many to record by script (default 20)")  # fmt: skip
+    p.add_argument("--seed", type=at_least(0), help="default: 0")
+    p.add_argument(
+        "--max-steps", type=at_least(1), metavar="N", help="environment steps to train for"
+    )
+    p.add_argument(
+        "--real-time", action="store_true", help="act at the robot's rate, not as fast as possible"
+    )
+    p.add_argument("--run-dir", type=Path, metavar="DIR", help="default: runs/TASK/<date-time>")
+    p.add_argument("--resume", action="store_true", help="go on with the run in --run-dir")
+    p.add_argument(
+        "--evaluate",
+        type=at_least(0),
+        default=100,
+        metavar="N",
+        help="episodes at the end (default 100)",
+    )
+    p.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="any key of the task file"
+    )
+    p.set_defaults(command=_train)
+
+
+def _train(arguments) -> int:
+    from serl_bringup.session import NodeError
+    from serl_bringup.task import parse_setting
+    from serl_bringup.train import TrainOptions, train
+
+    if not (arguments.task or arguments.env or arguments.resume):
+        raise ConfigError("train: expected a TASK, or --env with a Gymnasium environment")
+    if arguments.resume:
+        _refuse_with_resume(arguments)
+    overrides = dict(parse_setting(text) for text in arguments.set)
+    if arguments.max_steps is not None:
+        overrides["actor.max_steps"] = arguments.max_steps
+    options = TrainOptions(
+        task=arguments.task,
+        environment_id=arguments.env,
+        observations=arguments.observations,
+        overrides=overrides,
+        seed=arguments.seed or 0,
+        run_directory=arguments.run_dir,
+        resume=arguments.resume,
+        demonstrations=arguments.demos or "20",
+        algorithm=arguments.algorithm or "rlpd",
+        real_time=arguments.real_time,
+        evaluation_episodes=arguments.evaluate,
+    )
+    try:
+        train(options, Console())
+    except NodeError as error:
+        print(f"serl: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def _refuse_with_resume(arguments) -> None:
+    """A run that goes on keeps what it was started with."""
+    for name in ("task", "env", "observations", "algorithm", "demos", "seed", "real_time"):
+        value = getattr(arguments, name)
+        if value is not None and value is not False and value != "":
+            raise ConfigError(f"--resume: expected no {name}, which the run has already")

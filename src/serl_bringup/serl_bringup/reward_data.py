@@ -1,0 +1,179 @@
+"""`serl reward collect`: labelled frames for a classifier of success."""
+
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress as ProgressBar
+
+from serl_actor.actor import Actor, ActorConfig, EpisodeStats
+from serl_actor.demonstrations import FAILURES_ALLOWED, Resting
+from serl_actor.environment import control_period_s, make_demonstrator, make_environment
+from serl_actor.probing import GoesOn, Probing
+from serl_actor.relative_frame import RelativeFrame
+from serl_bringup.demonstrations import new_file
+from serl_bringup.keys import Keys
+from serl_bringup.task import Task
+from serl_learner.config import ConfigError
+from serl_learner.transition import Transition
+from serl_reward.dataset import choose_frames, labelled_frames
+
+# A label by key: whether the frame of the step just made shows success.
+Labeller = Callable[[], bool]
+
+
+class LabelledByPerson(gym.Wrapper):
+    """Success is what a person says of each step, whatever the environment knows."""
+
+    def __init__(self, env: gym.Env, labeller: Labeller):
+        super().__init__(env)
+        self._labeller = labeller
+
+    def reset(self, *, seed: int | None = None, options: dict | None = None):
+        observation, info = self.env.reset(seed=seed, options=options)
+        self._labeller()  # what was pressed before is about no frame of this episode
+        return observation, info
+
+    def step(self, action):
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        return observation, reward, terminated, truncated, info | {"success": self._labeller()}
+
+
+def collect_file(
+    task: Task,
+    positives: int,
+    negatives: int,
+    seed: int,
+    path: Path,
+    by_key: bool,
+    console: Console,
+) -> None:
+    """Probes the task's environment until there are so many frames of each class, in a new file."""
+    if by_key:
+        console.print("SPACE marks the frame of that step as success; hold it while that lasts")
+    with (
+        new_file(path, task.task) as append,
+        Keys() if by_key else nullcontext() as keys,
+        ProgressBar(console=console, transient=True) as bar,
+    ):
+        shown = [
+            bar.add_task(name, total=count)
+            for name, count in (("positive frames", positives), ("negative frames", negatives))
+        ]
+
+        def write(transition: Transition) -> None:
+            append(transition)
+            bar.update(shown[not transition.success], advance=1)
+
+        collect(task, positives, negatives, seed, write, keys.space if keys else None)
+    show_counts(path, console)
+
+
+def collect(
+    task: Task,
+    positives: int,
+    negatives: int,
+    seed: int,
+    write: Callable[[Transition], None],
+    labeller: Labeller | None = None,
+) -> None:
+    """Labels are the environment's, or those of a `labeller`, for whom it keeps the robot's rate.
+
+    Each transition's label is that of what follows it. Raises ConfigError where the environment
+    has no cameras or no demonstrator, or where many episodes in a row bring no positive frame.
+    """
+    environment, probing = _probing(task, seed, labeller)
+    counted = _Counted(task.task, positives, negatives, probing, write)
+    rate_hz = 0.0 if labeller is None else 1.0 / control_period_s(environment)
+    actor = Actor(
+        environment,
+        Resting(environment.action_space.shape[0]),
+        ActorConfig(max_steps=np.iinfo(np.int64).max, control_rate_hz=rate_hz),
+        sinks=[counted.add],
+        episode_sinks=[counted.end],
+        actor="probing",
+        seed=seed,
+        say=lambda message: print(message, file=sys.stderr),
+    )
+    try:
+        actor.run(stop=counted.enough)
+    finally:
+        environment.close()
+
+
+def extract_file(
+    task: Task,
+    recordings: Sequence[Path],
+    positives: int,
+    negatives: int,
+    path: Path,
+    console: Console,
+) -> None:
+    """At most so many frames of each class from recordings, evenly over episodes, in a new file.
+
+    Each frame is the final observation of a transition of its own: what followed it is not there.
+    """
+    with new_file(path, task.task) as append:
+        chosen = choose_frames(recordings, positives, negatives, task.task)
+        led_to = ((episode, frame) for episode, frame in chosen if frame.transition is not None)
+        for sequence, (episode, frame) in enumerate(led_to):
+            transition = replace(frame.transition, sequence=sequence, episode=episode)
+            transition.truncated = not transition.terminated
+            transition.final_observation = frame.observation
+            append(transition)
+    show_counts(path, console)
+
+
+def show_counts(path: Path, console: Console) -> None:
+    """Says how many frames of each class a recording has, from how many episodes."""
+    frames = [(frame.success, frame.episode) for frame in labelled_frames(path)]
+    parts = []
+    for name, label in (("positive", True), ("negative", False)):
+        episodes = [episode for success, episode in frames if success is label]
+        parts.append(f"{len(episodes)} {name} frames from {len(set(episodes))} episodes")
+    console.print(f"{path}: {', '.join(parts)}", soft_wrap=True)
+
+
+def _probing(task: Task, seed: int, labeller: Labeller | None) -> tuple[gym.Env, Probing]:
+    """The environment in the form of the task's demonstrations, and what acts in it."""
+    config = task.environment
+    environment = make_environment(replace(config, relative_frame=False))
+    spaces = environment.observation_space.values()
+    if not any(len(space.shape) == 3 for space in spaces):
+        raise ConfigError(f"{task.task}: expected observations of cameras")
+    demonstrator = make_demonstrator(config, environment, seed)
+    environment = GoesOn(environment)
+    if labeller is not None:
+        environment = LabelledByPerson(environment, labeller)
+    probing = Probing(environment, demonstrator, seed)
+    return (RelativeFrame(probing) if config.relative_frame else probing), probing
+
+
+class _Counted:
+    """Writes transitions and counts their labels."""
+
+    def __init__(self, task, positives, negatives, probing, write):
+        self._task, self._probing, self._write = task, probing, write
+        self._missing = {True: positives, False: negatives}
+        self._episodes_without = 0  # a positive frame, in a row
+
+    def add(self, transition: Transition) -> None:
+        self._write(transition)
+        self._missing[transition.success] -= 1
+        self._probing.dwells = self._missing[True] > 0
+
+    def enough(self) -> bool:
+        return max(self._missing.values()) <= 0
+
+    def end(self, stats: EpisodeStats) -> None:
+        self._episodes_without = 0 if stats.success else self._episodes_without + 1
+        if self._episodes_without == FAILURES_ALLOWED and self._missing[True] > 0:
+            raise ConfigError(
+                f"{self._task}: expected {self._missing[True]} more positive frames, got none in"
+                f" {FAILURES_ALLOWED} episodes"
+            )

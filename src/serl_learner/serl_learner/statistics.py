@@ -1,0 +1,14 @@
+"""Intervals of what was measured on few trials."""
+
+import math
+
+Z_95 = 1.959964  # standard normal quantile of a two-sided 95 % interval
+
+
+def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
+    """95 % confidence interval of a rate; unlike the normal one, it is right near 0 and 1 too."""
+    rate = successes / trials
+    weight = Z_95**2 / trials
+    centre = (rate + weight / 2) / (1 + weight)
+    half = math.sqrt(rate * (1 - rate) * weight + weight**2 / 4) / (1 + weight)
+    return max(0.0, centre - half), min(1.0, centre + half)
