@@ -17,3 +17,8 @@ gymnasium.register(
     entry_point="serl_sim.insertion_env:PcbInsertionEnv",
     max_episode_steps=100,
 )
+gymnasium.register(
+    id="serl_sim/CableRouting-v0",
+    entry_point="serl_sim.cable_env:CableRoutingEnv",
+    max_episode_steps=100,
+)

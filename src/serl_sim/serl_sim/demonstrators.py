@@ -2,19 +2,23 @@
 
 import numpy as np
 
-from .pcb_scene import DEPTH
+from . import cable_scene, pcb_scene
 
 # Trembling of the hand: at rest, and as a part of the motion (fast moves are less exact).
 _TREMOR = np.array([0.0002] * 3 + [0.002] * 3)  # m, rad per step
 _TREMOR_OF_MOTION = 0.2
 
 
-class PcbInsertionDemonstrator:
-    """Hovers above the socket, aligns by eye, lowers, pushes; when stuck lifts and looks again.
+class _Person:
+    """A hand that trembles smoothly and pauses now and then. Actions are in the base frame.
 
     It knows the true poses and sees them with an error, drawn anew at each attempt and larger from
-    afar. Its hand trembles smoothly and pauses now and then. Actions are in the base frame.
+    afar; each look is better than the one before.
     """
+
+    _speed: tuple[float, float]  # m per step, range of a person's fastest motion
+    _blur: tuple[float, float]  # m, rad: standard deviation of the first look's error, nearby
+    _blur_from_afar: float  # 1/m: by how much it grows with the distance from the goal
 
     def __init__(self, env, seed: int):
         self._env = env.unwrapped
@@ -23,11 +27,9 @@ class PcbInsertionDemonstrator:
 
     def reset(self) -> None:
         """Draws how this person works today; lengths are per step of 0.1 s."""
-        rng = self._rng
-        self._fastest = rng.uniform(0.0025, 0.0055)  # m
-        self._gain = rng.uniform(0.15, 0.35)  # part of the seen error that one step corrects
-        self._hover = DEPTH + rng.uniform(0.004, 0.012)  # m, of the tool above its goal
-        self._push = rng.uniform(0.002, 0.005)  # m, asked for below what stops the plug
+        self._fastest = self._rng.uniform(*self._speed)
+        self._gain = self._rng.uniform(0.15, 0.35)  # part of the seen error that one step corrects
+        self._plan()
         self._tremor = np.zeros(6)
         self._pause = self._lift = self._stuck = 0
         self._lowering = False
@@ -36,16 +38,24 @@ class PcbInsertionDemonstrator:
 
     def __call__(self, observation: dict[str, np.ndarray]) -> np.ndarray:  # (6,) float32
         error = self._seen_error()
-        motion = np.zeros(6) if self._hesitates() else self._intention(error, observation["force"])
+        motion = np.zeros(6) if self._hesitates() else self._intention(error, observation)
         self._tremor = 0.8 * self._tremor + 0.6 * self._rng.normal(size=6)  # unit variance
         motion += self._tremor * (_TREMOR + _TREMOR_OF_MOTION * np.abs(motion))
         action = motion / np.repeat(self._env.config.action_scale, 3)
         return np.clip(action, -1.0, 1.0).astype(np.float32)
 
+    def _plan(self) -> None:
+        """Draws what is particular to the task."""
+        raise NotImplementedError
+
+    def _intention(self, error: np.ndarray, observation: dict) -> np.ndarray:  # (6,) m, rad
+        """Where a steady hand would move in this step."""
+        raise NotImplementedError
+
     def _look(self) -> None:
-        """Each look is better than the one before."""
-        self._offset = self._severity * self._rng.normal(0, 0.0007, 2)  # m
-        self._turn = self._severity * self._rng.normal(0, 0.012)  # rad
+        meters, radians = self._blur
+        self._offset = self._severity * self._rng.normal(0, meters, 2)  # m
+        self._turn = self._severity * self._rng.normal(0, radians)  # rad
         self._severity *= 0.6
 
     def _seen_error(self) -> np.ndarray:  # (6,) m, rad
@@ -53,7 +63,7 @@ class PcbInsertionDemonstrator:
         pose, goal = self._env.robot.pose, self._env.goal
         turn = (goal.rotation * pose.rotation.inv()).as_rotvec()
         error = np.append(goal.position - pose.position, turn)
-        from_afar = 1.0 + 60.0 * np.linalg.norm(error[:3])
+        from_afar = 1.0 + self._blur_from_afar * np.linalg.norm(error[:3])
         error[:2] += self._offset * from_afar
         error[5] += self._turn * from_afar
         return error
@@ -64,12 +74,32 @@ class PcbInsertionDemonstrator:
         self._pause = max(self._pause - 1, 0)
         return self._pause > 0
 
-    def _intention(self, error: np.ndarray, force: np.ndarray) -> np.ndarray:  # (6,) m, rad
-        """Where a steady hand would move in this step."""
+    def _unhurried(self, motion: np.ndarray) -> np.ndarray:  # (6,) m, rad
+        """In the same direction, no faster than this person."""
+        return motion / max(np.abs(motion[:3]).max() / self._fastest, 1.0)
+
+    def _try_again(self, lift: int) -> None:
+        """Lifts for so many steps and looks again."""
+        self._stuck, self._lift, self._lowering = 0, lift, False
+        self._look()
+
+
+class PcbInsertionDemonstrator(_Person):
+    """Hovers above the socket, aligns by eye, lowers, pushes; when stuck lifts and looks again."""
+
+    _speed = (0.0025, 0.0055)
+    _blur = (0.0007, 0.012)
+    _blur_from_afar = 60.0
+
+    def _plan(self) -> None:
+        self._hover = pcb_scene.DEPTH + self._rng.uniform(0.004, 0.012)  # m, above the goal
+        self._push = self._rng.uniform(0.002, 0.005)  # m, asked for below what stops the plug
+
+    def _intention(self, error: np.ndarray, observation: dict) -> np.ndarray:  # (6,) m, rad
         height, aside = -error[2], np.linalg.norm(error[:2])
         aligned = aside < 0.0012 and abs(error[5]) < 0.03
         self._lowering = aligned or (self._lowering and aside < 0.004)
-        self._feel(height, force)
+        self._feel(height, observation["force"])
 
         motion = self._gain * error
         if self._lift > 0:
@@ -77,17 +107,52 @@ class PcbInsertionDemonstrator:
             motion[2] = 0.003
         elif not self._lowering:
             motion[2] = self._gain * (self._hover - height)
-        elif height > DEPTH + 0.002:  # not yet at the rim
+        elif height > pcb_scene.DEPTH + 0.002:  # not yet at the rim
             motion[2] = max(motion[2], -0.6 * self._fastest)
         else:
             motion[2] = -self._push
-        too_fast = max(np.abs(motion[:3]).max() / self._fastest, 1.0)
-        return motion / too_fast
+        return self._unhurried(motion)
 
     def _feel(self, height: float, force: np.ndarray) -> None:
-        """Pushing against something that is not the floor: after a moment, lift and look again."""
+        """Pushing against something that is not the floor: after a moment, try again."""
         pressing = np.linalg.norm(force) > 3.0 and height > 0.001
         self._stuck = self._stuck + 1 if pressing else 0
         if self._stuck > 3:
-            self._stuck, self._lift, self._lowering = 0, int(self._rng.integers(2, 5)), False
-            self._look()
+            self._try_again(lift=int(self._rng.integers(2, 5)))
+
+
+class CableRoutingDemonstrator(_Person):
+    """Carries the cable over the clip, aligns it by eye, lowers; when beside the slot tries again.
+
+    It comes down to the clip as it comes closer, so that the hanging cable passes over it.
+    """
+
+    _speed = (0.004, 0.009)
+    _blur = (0.003, 0.03)
+    _blur_from_afar = 20.0
+
+    def _plan(self) -> None:
+        self._hover = cable_scene.DEPTH + self._rng.uniform(0.015, 0.03)  # m, above the goal
+
+    def _intention(self, error: np.ndarray, observation: dict) -> np.ndarray:  # (6,) m, rad
+        height, (along, across) = -error[2], np.abs(error[:2])  # of the slot
+        aligned = along < 0.006 and across < 0.003 and abs(error[5]) < 0.06
+        self._lowering = aligned or (self._lowering and across < 0.008)
+        self._watch(height, observation["force"])
+
+        motion = self._gain * error
+        if self._lift > 0:
+            self._lift -= 1
+            motion[2] = 0.008
+        elif not self._lowering:
+            motion[2] = self._gain * (self._hover + 0.5 * (along + across) - height)
+        else:
+            motion[2] = -0.5 * self._fastest
+        return self._unhurried(motion)
+
+    def _watch(self, height: float, force: np.ndarray) -> None:
+        """Down, or on top of the clip, and the cable is not in the slot: try again."""
+        down = height < 0.003 or np.linalg.norm(force) > 3.0
+        self._stuck = self._stuck + 1 if down and not self._env.is_success() else 0
+        if self._stuck > 3:
+            self._try_again(lift=int(self._rng.integers(4, 7)))

@@ -2,17 +2,12 @@
 
 from dataclasses import dataclass
 
-import mujoco
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from . import pcb_scene
-from .arms import ARMS, arm_spec, arm_urdf
-from .manipulation_env import ManipulationConfig, ManipulationEnv
-from .robot import Pose, SimulatedRobot, impedance_controller
-from .visuals import add_backdrop, add_visual_meshes
+from .manipulation_env import TOOL_DOWN, ManipulationConfig, ManipulationEnv
+from .robot import Pose
 
-TOOL_DOWN = Rotation.from_quat([1.0, 0.0, 0.0, 0.0])  # tool z against base z, tool x along base x
 _YAW = np.deg2rad(20)
 # A perturbation comes before one of these steps, drawn uniformly: the tool is on its way, and even
 # one that goes straight at 70 mm/s, and is seated after 10 steps, has rarely reached the rim.
@@ -66,17 +61,12 @@ class PcbInsertionEnv(ManipulationEnv):
         render_mode: str | None = None,
         **arguments,
     ):
-        if arm not in ARMS:
-            raise ValueError(f"arm: expected one of {', '.join(ARMS)}, got {arm!r}")
-        config = PcbInsertionConfig.from_arguments(arguments)
-        self.arm = ARMS[arm]
-        self._urdf = arm_urdf(self.arm, pcb_scene.CONNECTOR)
-        controller = impedance_controller(self._urdf, self.arm, config.gains())
         super().__init__(
-            robot=SimulatedRobot(self._scene().compile(), self.arm, controller),
+            arm,
+            pcb_scene.CONNECTOR,
+            pcb_scene.add_pcb_scene,
             goal=Pose(pcb_scene.SEAT, TOOL_DOWN),
-            config=config,
-            gripper=pcb_scene.CONNECTOR.opening,
+            config=PcbInsertionConfig.from_arguments(arguments),
             observations=observations,
             render_mode=render_mode,
         )
@@ -98,6 +88,13 @@ class PcbInsertionEnv(ManipulationEnv):
             self._perturb()
         return super().step(action)
 
+    def is_success(self) -> bool:
+        """Ground truth: the tool is within tolerance of the goal."""
+        pose, tolerance = self.robot.pose, np.array(self.config.success_tolerance)
+        turn = (pose.rotation * self.goal.rotation.inv()).magnitude()
+        error = np.append(np.abs(pose.position - self.goal.position), turn)
+        return bool((error < tolerance).all())
+
     def _draw_perturbation(self) -> None:
         first, last = PERTURBED_STEPS
         self._steps_to_perturbation = self.np_random.integers(first, last, endpoint=True)
@@ -114,14 +111,3 @@ class PcbInsertionEnv(ManipulationEnv):
         self._fixture_position += self._pending
         self.goal = Pose(self.goal.position + self._pending, self.goal.rotation)
         self._pending = None
-
-    def _scene(self) -> mujoco.MjSpec:
-        spec = arm_spec(self._urdf, self.arm)
-        pcb_scene.add_pcb_scene(spec)
-        return spec
-
-    def overview_model(self) -> mujoco.MjModel:
-        spec = self._scene()
-        add_visual_meshes(spec, self.arm)
-        add_backdrop(spec)
-        return spec.compile()

@@ -1,6 +1,7 @@
 """What every manipulation task shares: observations, delta-pose actions, workspace box."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
@@ -12,14 +13,17 @@ from scipy.spatial.transform import Rotation
 
 from franka_impedance_controller import Gains
 
+from .arms import ARMS, HeldObject, arm_spec, arm_urdf
 from .geometry import canonical, clip_rotation
 from .rendering import CAMERA_SIZE, OverviewRenderer, WristRenderer
-from .robot import Pose, SimulatedRobot
+from .robot import Pose, SimulatedRobot, impedance_controller
+from .visuals import add_backdrop, add_visual_meshes
 
 OBSERVATIONS = ("state", "vision")
 CAMERAS = ("wrist_1", "wrist_2")
 TICKS_PER_STEP = 100  # 1 kHz law, 10 Hz policy
 SETTLE_TICKS = 50
+TOOL_DOWN = Rotation.from_quat([1.0, 0.0, 0.0, 0.0])  # tool z against base z, tool x along base x
 _LAW = Gains()  # its defaults
 
 
@@ -33,11 +37,10 @@ class ManipulationConfig:
 
     action_scale: tuple[float, float]  # m, rad of a full action; per step of 0.1 s
     reset_height: float  # m above the nominal goal
-    random_xy: float  # m, start is uniform within +- this
+    random_xy: float  # m, start is uniform within +- this, and within the box
     random_rz: float  # rad, likewise
     box_low: tuple[float, ...]  # (6,) of the commanded pose relative to the nominal goal
     box_high: tuple[float, ...]  # (6,)
-    success_tolerance: tuple[float, float, float, float]  # x, y, z in m, rotation in rad
     stiffness: tuple[float, ...]  # (6,) N/m, Nm/rad
     damping: tuple[float, ...]  # (6,) Ns/m, Nms/rad
     clip_positive: tuple[float, ...]  # (6,) m, rad: bounds the pull towards plus
@@ -87,27 +90,39 @@ class ManipulationEnv(gym.Env):
 
     metadata: ClassVar = {"render_modes": ["rgb_array"], "render_fps": 10}
 
+    # From where the picture's inset looks at the goal: m, degrees.
+    closeup: ClassVar = {"distance": 0.14, "azimuth": 150}
+
     def __init__(
         self,
-        robot: SimulatedRobot,
+        arm: str,
+        held: HeldObject,
+        add_scene: Callable[[mujoco.MjSpec], None],
         goal: Pose,
         config: ManipulationConfig,
-        gripper: float,
         observations: str,
         render_mode: str | None,
     ):
+        """`add_scene` adds what surrounds the arm, whose gripper holds `held`."""
+        if arm not in ARMS:
+            raise ValueError(f"arm: expected one of {', '.join(ARMS)}, got {arm!r}")
         if observations not in OBSERVATIONS:
             raise ValueError(
                 f"observations: expected one of {', '.join(OBSERVATIONS)}, got {observations!r}"
             )
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise ValueError(f"render_mode: expected 'rgb_array', got {render_mode!r}")
-        self.robot, self.goal, self.config = robot, goal, config
+        self.arm, self.goal, self.config = ARMS[arm], goal, config
+        self._urdf, self._add_scene = arm_urdf(self.arm, held), add_scene
+        controller = impedance_controller(self._urdf, self.arm, config.gains())
+        self.robot = SimulatedRobot(self._scene().compile(), self.arm, controller)
         self._nominal_goal = goal
         self.render_mode = render_mode
-        self._gripper = np.array([gripper], dtype=np.float32)
+        self._gripper = np.array([held.opening], dtype=np.float32)
         self._sees_goal = observations == "state"
-        self.cameras = WristRenderer(robot.model, CAMERAS) if observations == "vision" else None
+        self.cameras = (
+            WristRenderer(self.robot.model, CAMERAS) if observations == "vision" else None
+        )
         self._overview: OverviewRenderer | None = None
 
         self.action_space = spaces.Box(-1.0, 1.0, (6,), np.float32)
@@ -124,13 +139,22 @@ class ManipulationEnv(gym.Env):
     def reset(self, *, seed: int | None = None, options: dict | None = None):
         super().reset(seed=seed)
         self.goal = self._nominal_goal
-        xy = self.np_random.uniform(-self.config.random_xy, self.config.random_xy, 2)
-        rz = self.np_random.uniform(-self.config.random_rz, self.config.random_rz)
-        offset = np.array([*xy, self.config.reset_height])
-        turn = Rotation.from_rotvec([0.0, 0.0, rz])
-        self.robot.reset(Pose(self.goal.position + offset, turn * self.goal.rotation))
-        self.robot.run(SETTLE_TICKS)
+        self.place(self._random_start())
         return self._observe(), {"success": False}
+
+    def place(self, pose: Pose) -> None:
+        """Starts from the tool at `pose`, at rest."""
+        self.robot.reset(pose)
+        self.robot.run(SETTLE_TICKS)
+
+    def _random_start(self) -> Pose:
+        config, random = self.config, self.config.random_xy
+        low, high = np.maximum(config.box_low[:2], -random), np.minimum(config.box_high[:2], random)
+        xy = self.np_random.uniform(low, high)
+        rz = self.np_random.uniform(-config.random_rz, config.random_rz)
+        offset = np.array([*xy, config.reset_height])
+        turn = Rotation.from_rotvec([0.0, 0.0, rz])
+        return Pose(self.goal.position + offset, turn * self.goal.rotation)
 
     def step(self, action):
         self.robot.set_target(self._target(action))
@@ -139,29 +163,35 @@ class ManipulationEnv(gym.Env):
         return self._observe(), float(success), success, False, {"success": success}
 
     def is_success(self) -> bool:
-        """Ground truth: the tool is within tolerance of the goal."""
-        pose, tolerance = self.robot.pose, np.array(self.config.success_tolerance)
-        turn = (pose.rotation * self.goal.rotation.inv()).magnitude()
-        error = np.append(np.abs(pose.position - self.goal.position), turn)
-        return bool((error < tolerance).all())
+        """Ground truth, for rewards and measurements."""
+        raise NotImplementedError
 
     def render(self) -> np.ndarray | None:
         """The whole robot and a close-up of the goal, uint8 (720, 1280, 3)."""
         if self.render_mode is None:
             return None
         if self._overview is None:
-            self._overview = OverviewRenderer(self.overview_model(), self._nominal_goal.position)
+            goal = self._nominal_goal.position
+            self._overview = OverviewRenderer(self.overview_model(), goal, **self.closeup)
         return self._overview.render(self.robot.data)
 
     def overview_model(self) -> mujoco.MjModel:
         """The scene with the robot's full meshes, for pictures only."""
-        raise NotImplementedError
+        spec = self._scene()
+        add_visual_meshes(spec, self.arm)
+        add_backdrop(spec)
+        return spec.compile()
 
     def close(self) -> None:
         for renderer in (self.cameras, self._overview):
             if renderer is not None:
                 renderer.close()
         self.cameras = self._overview = None
+
+    def _scene(self) -> mujoco.MjSpec:
+        spec = arm_spec(self._urdf, self.arm)
+        self._add_scene(spec)
+        return spec
 
     def _target(self, action) -> Pose:
         action = np.asarray(action, dtype=float)

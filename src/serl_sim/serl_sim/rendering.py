@@ -61,12 +61,12 @@ class WristRenderer:
 class OverviewRenderer:
     """Pictures of the whole robot with a close-up inset, of a model of its own with full meshes."""
 
-    def __init__(self, model: mujoco.MjModel, closeup: np.ndarray):
-        """`closeup` (3,): the point that the inset shows, base frame, m."""
+    def __init__(self, model: mujoco.MjModel, closeup: np.ndarray, distance: float, azimuth: float):
+        """`closeup` (3,): the point that the inset shows, base frame, m; from where: m, degrees."""
         self._model, self._data = model, mujoco.MjData(model)
         self._renderer = _renderer(model, *OVERVIEW_SIZE, samples=4, shadows=2048)
         self._overview = _camera(np.array([0.34, 0.0, 0.27]), distance=1.2, azimuth=128)
-        self._closeup = _camera(closeup, distance=0.14, azimuth=150)
+        self._closeup = _camera(closeup, distance, azimuth)
 
     def render(self, data: mujoco.MjData) -> np.ndarray:  # uint8 (720, 1280, 3)
         """`data` is of a model with the same joints and mocap bodies."""

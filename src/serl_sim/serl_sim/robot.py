@@ -36,7 +36,7 @@ def impedance_controller(urdf: str, arm: Arm, gains: Gains) -> ImpedanceControll
 
 
 class SimulatedRobot:
-    """`model` has the arm's joints and no others."""
+    """`model` has the arm's joints first; other joints are for the task's objects."""
 
     def __init__(self, model: mujoco.MjModel, arm: Arm, controller: Controller):
         self.model = model
@@ -45,16 +45,19 @@ class SimulatedRobot:
         self.law_update = controller.update
         self.step_physics = mujoco.mj_step
         self._nominal_q = np.array(arm.nominal_q)
+        self._joints = n = len(arm.joint_names)
         self._site = model.site(TOOL_FRAME).id
-        self._external_torque = np.zeros(model.nv)  # Nm, low-passed
+        self.q, self.dq = self.data.qpos[:n], self.data.qvel[:n]  # rad, rad/s; views, the arm's
+        self._constraint = self.data.qfrc_constraint[:n]  # Nm, a view
+        self._external_torque = np.zeros(n)  # Nm, low-passed
 
     def reset(self, pose: Pose) -> None:
         """Places the tool at `pose` at rest and holds it there; all else is as at the beginning."""
         mujoco.mj_resetData(self.model, self.data)
         self._external_torque[:] = 0.0
-        self.data.qpos[:] = self.inverse_kinematics(pose)
+        self.q[:] = self.inverse_kinematics(pose)
         mujoco.mj_forward(self.model, self.data)
-        self.controller.activate(self.data.qpos, self.data.qvel)
+        self.controller.activate(self.q, self.dq)
 
     def set_target(self, pose: Pose) -> None:
         """To be called every 0.1 s: without a new target the law stops the arm and holds.
@@ -66,8 +69,8 @@ class SimulatedRobot:
     def run(self, ticks: int) -> None:
         """Closes the loop for `ticks` milliseconds."""
         model, data, update, step = self.model, self.data, self.law_update, self.step_physics
-        q, dq, torque = data.qpos, data.qvel, data.ctrl
-        external, constraint = self._external_torque, data.qfrc_constraint
+        q, dq, torque = self.q, self.dq, data.ctrl
+        external, constraint = self._external_torque, self._constraint
         for _ in range(ticks):
             update(q, dq, torque)
             step(model, data)
@@ -95,16 +98,15 @@ class SimulatedRobot:
 
         Estimated as Franka's robots do it, from the external joint torques.
         """
-        jacobian = np.empty((6, self.model.nv))
-        mujoco.mj_jacSite(self.model, self.data, jacobian[:3], jacobian[3:], self._site)
+        jacobian = self._jacobian(self.data)
         wrench = np.linalg.lstsq(jacobian.T, self._external_torque, rcond=None)[0]
         return self.pose.rotation.inv().apply(wrench.reshape(2, 3)).ravel()
 
     def inverse_kinematics(self, pose: Pose) -> np.ndarray:  # (n,) rad
         """Joint angles near the nominal ones that put the tool at `pose` (damped least squares)."""
         data = mujoco.MjData(self.model)
-        data.qpos[:] = self._nominal_q
-        jacobian = np.empty((6, self.model.nv))
+        q, limits = data.qpos[: self._joints], self.model.jnt_range[: self._joints].T
+        q[:] = self._nominal_q
         for _ in range(100):
             mujoco.mj_kinematics(self.model, data)
             mujoco.mj_comPos(self.model, data)
@@ -112,9 +114,15 @@ class SimulatedRobot:
             turn = (pose.rotation * Rotation.from_matrix(matrix).inv()).as_rotvec()
             error = np.concatenate([pose.position - data.site_xpos[self._site], turn])
             if np.abs(error).max() < 1e-9:
-                return data.qpos.copy()
-            mujoco.mj_jacSite(self.model, data, jacobian[:3], jacobian[3:], self._site)
+                return q.copy()
+            jacobian = self._jacobian(data)
             normal = jacobian @ jacobian.T + 1e-6 * np.eye(6)
-            data.qpos += jacobian.T @ np.linalg.solve(normal, error)
-            np.clip(data.qpos, *self.model.jnt_range.T, out=data.qpos)
+            q += jacobian.T @ np.linalg.solve(normal, error)
+            np.clip(q, *limits, out=q)
         raise ValueError(f"pose out of reach: {pose.position.tolist()} m")
+
+    def _jacobian(self, data: mujoco.MjData) -> np.ndarray:  # (6, n)
+        """Of the tool by the arm's joints: linear, then angular."""
+        jacobian = np.empty((6, self.model.nv))
+        mujoco.mj_jacSite(self.model, data, jacobian[:3], jacobian[3:], self._site)
+        return jacobian[:, : self._joints]
