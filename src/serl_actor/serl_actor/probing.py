@@ -14,7 +14,7 @@ DISTRACTED = 0.01  # of an approach's steps begin some steps of wandering: near 
 DWELL = (6, 24)  # in success, moving a little
 RETREAT = (2, 12)  # the last steps undone: first a near miss, then further away
 STROLL = (0, 8)  # of wandering between two approaches
-WIGGLE = (0.02, 0.4)  # size of the motions within success, of a full action
+TREMBLE = (0.02, 0.3)  # standard deviation of the motions within success, of a full action
 
 
 class GoesOn(gym.Wrapper):
@@ -28,7 +28,7 @@ class GoesOn(gym.Wrapper):
 class Probing(gym.Wrapper):
     """Acts by itself, whatever action it is given; `info["intervene_action"]` is what it did.
 
-    The demonstrator goes to success. There the tool rests, then moves a little, is pulled out by
+    The demonstrator goes to success. There the tool rests, then trembles, is pulled out by
     the last actions undone, wanders, and goes in again. Some episodes only wander. What success is,
     the `info` of the wrapped environment says.
     """
@@ -82,13 +82,18 @@ class Probing(gym.Wrapper):
             self._demonstrator.reset()
 
     def _dwell(self):
-        size = self._rng.uniform(*WIGGLE)
+        """Rests, then trembles around where it came to, for as long as that is a success."""
+        size = self._rng.uniform(*TREMBLE)
+        offset = np.zeros_like(self._drift)
         for step in range(self._length(DWELL) if self.dwells else 0):
-            yield self._wander(size if step > 1 else 0.0)
+            if not self._success:
+                return
+            before, offset = offset, self._rng.normal(size=offset.shape) if step > 1 else offset
+            yield _arm_alone(size * (offset - before))
 
     def _retreat(self):
         for _ in range(min(self._length(RETREAT), len(self._done))):
-            yield -self._done.pop()
+            yield _arm_alone(-self._done.pop())
         yield from self._stroll(self._rng.uniform(0.1, 0.5))
 
     def _stroll(self, size: float):
@@ -97,7 +102,12 @@ class Probing(gym.Wrapper):
 
     def _wander(self, size: float) -> np.ndarray:
         self._drift = 0.9 * self._drift + np.sqrt(0.19) * self._rng.normal(size=self._drift.shape)
-        return size * self._drift
+        return _arm_alone(size * self._drift)
 
     def _length(self, steps: tuple[int, int]) -> int:
         return int(self._rng.integers(*steps, endpoint=True))
+
+
+def _arm_alone(action: np.ndarray) -> np.ndarray:
+    """Leaves the gripper, a seventh element, as it is: the tool must not be lost."""
+    return np.concatenate([action[:6], np.zeros_like(action[6:])])

@@ -107,7 +107,7 @@ def _draw_bar(
     font = ImageFont.load_default(24)
     pen.text((right + MARGIN, top), f"{probability:.2f}", FOREGROUND, font)
     if label is not None:
-        text = "is success" if label else "is none"
+        text = "success" if label else "no success"
         pen.text((right + MARGIN, top + 40), text, _colour(label), ImageFont.load_default(16))
 
 
