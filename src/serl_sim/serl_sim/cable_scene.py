@@ -35,6 +35,8 @@ FREE_LENGTH = SEGMENT * (POINTS - 3)
 _LINEAR_DENSITY = 0.05  # kg/m
 _BENDING_STIFFNESS = 1e-4  # Nm^2, a soft cable's: hangs down, yet goes where it is pushed
 
+DRAG = 0.003  # Ns/m of each point: a swinging cable comes to rest within half a second
+
 CLEARANCE = 0.00025  # per side, of the cable in the slot
 DEPTH = 0.010  # of the slot, from floor to rim
 THICKNESS = 0.012  # of the clip, along the slot
@@ -109,7 +111,7 @@ def add_cable(spec: mujoco.MjSpec) -> None:
 def _add_point(spec: mujoco.MjSpec, i: int, position: np.ndarray) -> None:
     body = spec.worldbody.add_body(name=f"cable_{i}", pos=position, explicitinertial=True)
     body.mass = _LINEAR_DENSITY * SEGMENT
-    body.inertia = np.full(3, body.mass * SEGMENT**2 / 6)  # a cube's: sets the drag of the air
+    body.inertia = np.full(3, body.mass * SEGMENT**2 / 6)  # a cube's, which never turns
     for axis in np.eye(3):
         body.add_joint(type=mujoco.mjtJoint.mjJNT_SLIDE, axis=axis)
 
@@ -133,7 +135,6 @@ def _hold_point(spec: mujoco.MjSpec, i: int, place: np.ndarray) -> None:
 def add_cable_scene(spec: mujoco.MjSpec) -> None:
     """To be added to an arm, whose joints stay the first ones."""
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_DISCRETE  # implicit in the bending
-    spec.option.viscosity = 0.02  # Pa s: a swinging cable comes to rest within half a second
     add_gripper_shapes(spec)
     add_wrist_cameras(spec, HAND_TO_TCP + CABLE_END.tip)
     add_table(spec)
