@@ -11,10 +11,13 @@ from serl_actor.intervention import Device
 ASTRAY = 0.15  # share of the episodes that wander from the start and see all of the workspace
 DISTRACTED = 0.01  # of an approach's steps begin some steps of wandering: near misses
 # Ranges, both ends included, in steps of 0.1 s.
-DWELL = (6, 24)  # in success, moving a little
+DWELL = (4, 10)  # in success: many short visits show more than a few long ones
 RETREAT = (2, 12)  # the last steps undone: first a near miss, then further away
 STROLL = (0, 8)  # of wandering between two approaches
-WIGGLE = (0.02, 0.4)  # size of the motions within success, of a full action
+# Of the motions within success, as a share of a full action.
+TREMBLE = (0.02, 0.3)  # around where the tool came to
+DRIFT = (0.1, 0.6)  # away from there: where success is not the tool's pose, it holds for a while
+DRIFTING = 0.5  # share of the visits
 
 
 class GoesOn(gym.Wrapper):
@@ -28,7 +31,7 @@ class GoesOn(gym.Wrapper):
 class Probing(gym.Wrapper):
     """Acts by itself, whatever action it is given; `info["intervene_action"]` is what it did.
 
-    The demonstrator goes to success. There the tool rests, then moves a little, is pulled out by
+    The demonstrator goes to success. There the tool rests, trembles or drifts, is pulled out by
     the last actions undone, wanders, and goes in again. Some episodes only wander. What success is,
     the `info` of the wrapped environment says.
     """
@@ -82,13 +85,22 @@ class Probing(gym.Wrapper):
             self._demonstrator.reset()
 
     def _dwell(self):
-        size = self._rng.uniform(*WIGGLE)
+        """Rests, then trembles or drifts away, for as long as that is a success."""
+        drifts = self._rng.random() < DRIFTING
+        size = self._rng.uniform(*(DRIFT if drifts else TREMBLE))
+        offset = np.zeros_like(self._drift)
         for step in range(self._length(DWELL) if self.dwells else 0):
-            yield self._wander(size if step > 1 else 0.0)
+            if not self._success:
+                return
+            if drifts and step > 0:
+                yield self._wander(size)
+                continue
+            before, offset = offset, self._rng.normal(size=offset.shape) if step > 0 else offset
+            yield _arm_alone(size * (offset - before))
 
     def _retreat(self):
         for _ in range(min(self._length(RETREAT), len(self._done))):
-            yield -self._done.pop()
+            yield _arm_alone(-self._done.pop())
         yield from self._stroll(self._rng.uniform(0.1, 0.5))
 
     def _stroll(self, size: float):
@@ -97,7 +109,12 @@ class Probing(gym.Wrapper):
 
     def _wander(self, size: float) -> np.ndarray:
         self._drift = 0.9 * self._drift + np.sqrt(0.19) * self._rng.normal(size=self._drift.shape)
-        return size * self._drift
+        return _arm_alone(size * self._drift)
 
     def _length(self, steps: tuple[int, int]) -> int:
         return int(self._rng.integers(*steps, endpoint=True))
+
+
+def _arm_alone(action: np.ndarray) -> np.ndarray:
+    """Leaves the gripper, a seventh element, as it is: the tool must not be lost."""
+    return np.concatenate([action[:6], np.zeros_like(action[6:])])

@@ -18,7 +18,7 @@ from serl_learner.transition_log import TransitionLog, load_transitions
 
 @contextmanager
 def new_file(path: Path, task: str) -> Iterator[Callable[[Transition], None]]:
-    """Gives what writes transitions to a new MCAP file. Whole, or not there."""
+    """Gives what writes transitions, one at least, to a new MCAP file. Whole, or not there."""
     if path.exists():
         raise ConfigError(f"{path} exists: expected the name of a new file")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -29,6 +29,8 @@ def new_file(path: Path, task: str) -> Iterator[Callable[[Transition], None]]:
         yield lambda transition: log.append(encode_transition(transition))
     finally:
         log.close()
+        if log.next_sequence == 0:  # nothing that someone may want to rescue
+            unfinished.unlink()
     unfinished.rename(path)
 
 

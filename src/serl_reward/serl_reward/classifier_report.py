@@ -87,6 +87,14 @@ class Confusion:
         names = ("accuracy", "balanced_accuracy", "precision", "recall", "specificity")
         return {name: getattr(self, name) for name in names}
 
+    def figures(self) -> dict[str, Any]:
+        """For JSON: the counts, and the rates as [value, low, high]; null of nothing."""
+        rates = {
+            name: None if math.isnan(rate.value) else astuple(rate)
+            for name, rate in self.rates().items()
+        }
+        return {"threshold": THRESHOLD, "confusion": asdict(self)} | rates
+
     def matrix(self) -> np.ndarray:
         """(2, 2): rows what they are, columns what they are judged to be; no success first."""
         return np.array(
@@ -98,16 +106,9 @@ class Confusion:
 
 
 def figures(learned: Dataset, held_out: Dataset, confusion: Confusion) -> dict[str, Any]:
-    """For the classifier's file: what it has learned from, and how it judged what was held out.
-
-    Rates are [value, low, high]; null of nothing.
-    """
-    rates = {
-        name: None if math.isnan(rate.value) else astuple(rate)
-        for name, rate in confusion.rates().items()
-    }
+    """For the classifier's file: what it has learned from, and how it judged what was held out."""
     counts = {"learned_from": learned.counts(), "held_out": held_out.counts()}
-    return counts | {"threshold": THRESHOLD, "confusion": asdict(confusion)} | rates
+    return counts | confusion.figures()
 
 
 def hardest(labels: np.ndarray, probabilities: np.ndarray, count: int) -> tuple[str, np.ndarray]:

@@ -105,8 +105,8 @@ def choose_frames(
                 discarded.add(number)
     labels, episodes = np.array(labels, bool), np.array(episodes, int)
     usable = ~np.isin(episodes, list(discarded))
-    wanted = {*_spread(episodes, usable & labels, positives)}
-    wanted |= {*_spread(episodes, usable & ~labels, negatives)}
+    wanted = {*spread(episodes, usable & labels, positives)}
+    wanted |= {*spread(episodes, usable & ~labels, negatives)}
     index = 0
     for file in files:
         for frame in labelled_frames(file, task):
@@ -156,14 +156,7 @@ def split(data: Dataset, seed: int) -> tuple[Dataset, Dataset]:
     return data.where(~held_out), data.where(held_out)
 
 
-def _follows(before: Transition, transition: Transition) -> bool:
-    return before.final_observation is None and (before.episode, before.step + 1) == (
-        transition.episode,
-        transition.step,
-    )
-
-
-def _spread(episodes: np.ndarray, usable: np.ndarray, count: int) -> np.ndarray:
+def spread(episodes: np.ndarray, usable: np.ndarray, count: int) -> np.ndarray:
     """Up to `count` indices where the mask is set: evenly over episodes, in each over time."""
     groups = [np.flatnonzero(usable & (episodes == number)) for number in np.unique(episodes)]
     chosen, left = [], count
@@ -174,6 +167,13 @@ def _spread(episodes: np.ndarray, usable: np.ndarray, count: int) -> np.ndarray:
         chosen.append(group[middles.astype(int)])
         left -= share
     return np.concatenate([np.empty(0, int), *chosen])
+
+
+def _follows(before: Transition, transition: Transition) -> bool:
+    return before.final_observation is None and (before.episode, before.step + 1) == (
+        transition.episode,
+        transition.step,
+    )
 
 
 def _expect_enough(labels: np.ndarray, episodes: np.ndarray, where: str) -> None:

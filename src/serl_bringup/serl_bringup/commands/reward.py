@@ -1,5 +1,6 @@
 """`serl reward`: a classifier of success from images, its data, and what it is worth."""
 
+import json
 from pathlib import Path
 
 from rich.console import Console
@@ -13,6 +14,7 @@ def add(commands) -> None:
     actions = reward.add_subparsers(required=True, metavar="ACTION")
     _add_collect(actions)
     _add_train(actions)
+    _add_check(actions)
 
 
 def _add_collect(actions) -> None:
@@ -73,4 +75,23 @@ def _train(arguments) -> int:
     path = arguments.output or Path("rewards", f"{task.task}.safetensors")
     wanted = arguments.positives, arguments.negatives
     train_file(task, arguments.recordings, *wanted, config, arguments.seed, path, Console())
+    return 0
+
+
+def _add_check(actions) -> None:
+    p = actions.add_parser("check", help="a video of the classifier's judgement; prints JSON")
+    p.add_argument("model", type=file_ending(".safetensors"), metavar="MODEL.safetensors")
+    p.add_argument("recording", type=file_ending(".mcap", ".mp4"), metavar="RECORDING",
+                   help=".mcap; or .mp4, for a classifier of one camera")  # fmt: skip
+    p.add_argument("--output", type=file_ending(".mp4"), metavar="FILE",
+                   help="default: RECORDING_judged.mp4")  # fmt: skip
+    p.set_defaults(command=_check)
+
+
+def _check(arguments) -> int:
+    from serl_bringup.reward_check import check_file
+
+    recording = arguments.recording
+    output = arguments.output or recording.with_name(f"{recording.stem}_judged.mp4")
+    print(json.dumps(check_file(arguments.model, recording, output), indent=2))
     return 0

@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+import tool_env
+
+from serl_actor import probing
+from serl_actor.environment import EnvironmentConfig, make_environment
+from serl_actor.probing import GoesOn, Probing
+
+CONFIG = EnvironmentConfig("tool_env:test/Tool-v0", max_episode_steps=400)
+
+
+def steps(dwells=True, action_size=6, count=400):
+    """Of one episode: success, and the action of each step."""
+    config = EnvironmentConfig(CONFIG.id, False, 400, "", {"action_size": action_size})
+    environment = make_environment(config)
+    demonstrator = tool_env.TowardsSocket(environment, 0)
+    environment = Probing(GoesOn(environment), _Padded(demonstrator, action_size), seed=1)
+    environment.dwells = dwells
+    environment.reset(seed=0)
+    seen = [environment.step(None) for _ in range(count)]
+    assert not any(terminated for _, _, terminated, _, _ in seen)
+    assert [truncated for _, _, _, truncated, _ in seen[:-1]] == [False] * (count - 1)
+    return np.array([i["success"] for *_, i in seen]), [i["intervene_action"] for *_, i in seen]
+
+
+class _Padded:
+    """Closes the gripper, where there is one."""
+
+    def __init__(self, demonstrator, action_size):
+        self._demonstrator, self._more = demonstrator, action_size - 6
+
+    def __call__(self, observation):
+        return np.append(self._demonstrator(observation), np.ones(self._more))
+
+
+@pytest.fixture(autouse=True)
+def never_astray(monkeypatch):
+    monkeypatch.setattr(probing, "ASTRAY", 0.0)
+
+
+def test_it_goes_in_and_out_many_times_within_an_episode():
+    success, actions = steps()
+    entered = np.flatnonzero(~success[:-1] & success[1:])
+    assert len(entered) >= 5
+    assert 0.1 < success.mean() < 0.9
+    assert np.abs(actions).max() <= 1.0
+
+
+def test_in_success_it_rests_first_and_then_moves_a_little():
+    success, actions = steps()
+    first = np.flatnonzero(success)[0]
+    np.testing.assert_array_equal(actions[first + 1], np.zeros(6))
+    assert 0.0 < np.abs(actions[first + 4]).max() < 1.0
+
+
+def test_without_dwelling_there_are_fewer_successes():
+    assert steps(dwells=False)[0].mean() < 0.5 * steps()[0].mean()
+
+
+def test_an_episode_astray_needs_no_demonstrator(monkeypatch):
+    monkeypatch.setattr(probing, "ASTRAY", 1.0)
+    _, actions = steps(count=100)
+    assert np.std(actions, axis=0).min() > 0.2  # along and about all axes
+
+
+def test_the_gripper_is_left_to_the_demonstrator():
+    _, actions = steps(action_size=7)
+    assert {action[6] for action in actions} == {0.0, 1.0}
