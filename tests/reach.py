@@ -11,9 +11,16 @@ RADIUS = 0.1  # of success
 class Reach(gym.Env):
     metadata = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012
 
-    def __init__(self, render_mode=None, nan_at=0):
-        """`nan_at`: number of the step, counted over episodes, that observes NaN; 0: none does."""
-        self.observation_space = spaces.Dict({"position": spaces.Box(-1.5, 1.5, (2,), np.float32)})
+    def __init__(self, render_mode=None, nan_at=0, posed=False):
+        """`nan_at`: number of the step, counted over episodes, that observes NaN; 0: none does.
+
+        `posed`: the point's place is observed as a tool's pose too.
+        """
+        boxes = {"position": spaces.Box(-1.5, 1.5, (2,), np.float32)}
+        if posed:
+            boxes["pose"] = spaces.Box(-1.5, 1.5, (7,), np.float32)
+        self.observation_space = spaces.Dict(boxes)
+        self._posed = posed
         self.action_space = spaces.Box(-1.0, 1.0, (2,), np.float32)
         self.render_mode = render_mode
         self._nan_at = nan_at
@@ -38,7 +45,10 @@ class Reach(gym.Env):
 
     def _observe(self):
         value = self.position if self._steps != self._nan_at or not self._nan_at else [np.nan] * 2
-        return {"position": np.asarray(value, np.float32)}
+        observation = {"position": np.asarray(value, np.float32)}
+        if self._posed:
+            observation["pose"] = np.array([*value, 0.0, 0.0, 0.0, 0.0, 1.0], np.float32)
+        return observation
 
 
 class Demonstrator:

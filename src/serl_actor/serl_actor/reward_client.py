@@ -20,6 +20,7 @@ class RewardClient:
     def __init__(self, node: Node, agent: str):
         self._agent = agent
         self._client = node.create_client(ComputeReward, "reward/compute")
+        self._service = node.resolve_service_name("reward/compute")
 
     def ready(self) -> None:
         """Raises RewardFault where there is no reward node after 10 s."""
@@ -27,7 +28,7 @@ class RewardClient:
         while not self._client.service_is_ready():
             if time.monotonic() >= deadline:
                 raise RewardFault(
-                    f"reward: expected a node that serves {self._client.srv_name}, found none"
+                    f"reward: expected a node that serves {self._service}, found none"
                 )
             time.sleep(0.02)
 

@@ -1,0 +1,138 @@
+"""Actor, learner and reward node in processes: who is not there judges nothing, and it is said."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from rclpy.node import Node
+from running import Running, parameters, read_log, wait_for_log, wait_until
+from std_msgs.msg import Bool
+
+from serl_learner import qos
+
+pytestmark = [pytest.mark.ros, pytest.mark.slow]
+
+LEARNER = "serl_learner.learner_node"
+ACTOR = "serl_actor.actor_node"
+REWARD = "serl_reward.reward_node"
+
+
+@pytest.fixture(autouse=True)
+def own_task(monkeypatch):
+    """The nodes find reach.py, which is here."""
+    here = str(Path(__file__).parent)
+    monkeypatch.setenv("PYTHONPATH", f"{here}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+
+
+def reaching(directory, reward: dict, **actor):
+    """A task whose reward is another's: the tool, a point, is judged by the pose of the plane."""
+    task = parameters(directory, **actor)
+    content = yaml.safe_load(task.read_text())
+    sections = content["/**"]["ros__parameters"]
+    sections["environment"] = {"id": "reach:Reach-v0", "arguments": {"posed": True}}
+    sections["reward"] = reward
+    task.write_text(yaml.safe_dump(content))
+    return task
+
+
+# The right half of the plane is a success for the reward node, and for nobody else.
+RIGHT = {
+    "source": "pose",
+    "pose": {
+        "position": [1.0, 0.0, 0.0],
+        "quaternion_xyzw": [0.0, 0.0, 0.0, 1.0],
+        "position_tolerance": [1.0, 9.0, 9.0],
+    },
+}
+
+
+def test_rewards_are_the_nodes_and_not_the_environments(tmp_path, start, statuses):
+    task = reaching(tmp_path, RIGHT, max_steps=120, random_steps=120)
+    nodes = [start(module, task) for module in (LEARNER, REWARD, ACTOR)]
+    assert nodes[2].wait() == 0, nodes[2].text
+    log = read_log(task)
+    assert len(log) == 120 and not any(t.discarded for t in log)
+    for step in log:
+        if step.final_observation is not None:
+            assert step.success == step.terminated == (step.final_observation["pose"][0] > 0.0)
+            assert step.reward == float(step.success)
+        else:
+            assert not step.success and step.reward == 0.0
+    assert any(t.success for t in log)
+    assert [node.interrupt() for node in nodes[:2]] == [0, 0]
+
+
+def test_without_a_reward_node_the_actor_says_so_and_ends(tmp_path, start, statuses):
+    task = reaching(tmp_path, RIGHT, max_steps=120, random_steps=120)
+    actor = start(ACTOR, task)
+    assert actor.wait() == 2, actor.text
+    assert "expected a node that serves /agent/reward/compute, found none" in actor.text
+    assert not read_log(task)  # no reward was invented
+
+
+def test_the_reward_node_is_killed_and_comes_back(tmp_path, start, statuses):
+    task = reaching(tmp_path, RIGHT, max_steps=600, random_steps=600, control_rate_hz=50.0)
+    start(LEARNER, task)
+    reward, actor = start(REWARD, task), start(ACTOR, task)
+    wait_for_log(task, 60)
+    reward.kill()
+    actor.wait_for_text("is discarded at step")
+    steps = len(read_log(task))
+    start(REWARD, task)
+    wait_until(
+        lambda: any(t.success for t in read_log(task)[steps:]),
+        lambda: "a success after the restart",
+    )
+    log = read_log(task)
+    torn = [t for t in log if t.discarded]  # more than one while the death is not yet noticed
+    for step in torn:
+        assert step.truncated and not step.success and step.reward == 0.0
+        assert all(t.episode != step.episode for t in log[step.sequence + 1 :])
+    assert any(t.success for t in log[torn[-1].sequence + 1 :])  # it is judged again
+    assert actor.interrupt() == 0, actor.text
+
+
+def test_a_persons_key_ends_the_episode_in_the_step_after_it(tmp_path, start, statuses):
+    rate_hz = 10.0
+    task = reaching(
+        tmp_path, {"source": "human"}, max_steps=600, random_steps=600, control_rate_hz=rate_hz
+    )
+    for module in (LEARNER, REWARD, ACTOR):
+        start(module, task)
+    node = Node("person", namespace="agent")
+    label = node.create_publisher(Bool, "reward/label", qos.COMMAND)
+    wait_until(lambda: label.get_subscription_count() > 0, lambda: "a reward node")
+    wait_for_log(task, 5)
+    pressed_ns = time.time_ns()
+    label.publish(Bool(data=True))
+    wait_until(lambda: any(t.success for t in read_log(task)), lambda: "a success")
+    node.destroy_node()
+    log = read_log(task)
+    (credited,) = [t for t in log if t.success]
+    assert credited.terminated and credited.reward == 1.0
+    # The step under way when the key was pressed, or the next one while the key is on its way.
+    delay_s = 1e-9 * (credited.stamp_ns - pressed_ns)
+    assert -1.5 / rate_hz < delay_s < 1.0 / rate_hz
+
+
+def test_an_episode_without_a_label_waits_for_one(tmp_path, start, statuses):
+    task = reaching(tmp_path, {"source": "human"}, max_steps=40, random_steps=40)
+    for module in (LEARNER, REWARD):
+        start(module, task)
+    actor: Running = start(ACTOR, task)
+    node = Node("person", namespace="agent")
+    label = node.create_publisher(Bool, "reward/label", qos.COMMAND)
+    wait_until(lambda: label.get_subscription_count() > 0, lambda: "a reward node")
+
+    def ended() -> bool:
+        label.publish(Bool(data=False))
+        time.sleep(0.1)
+        return actor.process.poll() is not None
+
+    wait_until(ended, lambda: "an end")
+    node.destroy_node()
+    log = read_log(task)
+    assert len(log) == 40 and not any(t.success or t.discarded for t in log)
+    assert next(t.step for t in log if t.truncated) == 29  # the whole time limit
