@@ -22,9 +22,9 @@ class RewardClient:
         self._client = node.create_client(ComputeReward, "reward/compute")
         self._service = node.resolve_service_name("reward/compute")
 
-    def ready(self) -> None:
-        """Raises RewardFault where there is no reward node after 10 s."""
-        deadline = time.monotonic() + APPEAR_S
+    def ready(self, timeout_s: float = APPEAR_S) -> None:
+        """Raises RewardFault where there is no reward node after the timeout."""
+        deadline = time.monotonic() + timeout_s
         while not self._client.service_is_ready():
             if time.monotonic() >= deadline:
                 raise RewardFault(

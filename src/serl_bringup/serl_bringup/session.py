@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.live import Live
 
 from serl_bringup import live_view
+from serl_bringup.label_keys_node import LabelKeys
 from serl_bringup.monitor_node import Monitor
 from serl_bringup.processes import NodeProcess, node_environment
 from serl_bringup.progress import Progress
@@ -44,11 +45,11 @@ class Session:
     """
 
     def __init__(
-        self, folder: RunFolder, progress: Progress, console: Console, reward_node: bool = False
+        self, folder: RunFolder, progress: Progress, console: Console, reward: str = "environment"
     ):
-        """`reward_node`: whether the reward comes from a node of its own."""
+        """`reward`: its source. Any but the environment takes a node, a human one keys as well."""
         self._folder = folder
-        self._reward_node = reward_node
+        self._reward = reward
         self._progress = progress
         self._console = console
 
@@ -59,13 +60,16 @@ class Session:
             os.environ.update(node_environment(domain.number))
             learner = self._start("serl_learner.learner_node")
             others = [learner]
-            if self._reward_node:
+            if self._reward != "environment":
                 others.append(self._start("serl_reward.reward_node"))
             actor = self._actor = self._start("serl_actor.actor_node")
             for process in (*others, actor):
                 stack.callback(process.stop)  # the last one first: the robot stops before others
             stopping = stack.enter_context(_stop_signals())
             self._monitor = stack.enter_context(Monitor(AGENT))
+            if self._reward == "human":
+                stack.enter_context(LabelKeys(AGENT))
+                self._console.print("press SPACE for a success, F for a failure")
             self._records = Records(self._folder.episodes, self._folder.events)
             stack.callback(self._records.close)
             self._refresh = stack.enter_context(

@@ -44,11 +44,6 @@ class Task:
             bounds = list(self.rlpd.return_range)
             raise ConfigError(f"rlpd.return_range: expected none with form: log, got {bounds}")
 
-    @property
-    def reward_node(self) -> bool:
-        """Whether the reward comes from a node, not from the environment itself."""
-        return self.reward.source != "environment"
-
     def in_run(self, run: RunConfig) -> "Task":
         return replace(self, run=run)
 

@@ -76,7 +76,7 @@ def train(options: TrainOptions, console: Console) -> None:
         clone(task, folder, console)
         finished = True
     else:
-        finished = Session(folder, progress, console, task.reward_node).run()
+        finished = Session(folder, progress, console, task.reward.source).run()
     episodes = options.evaluation_episodes if finished else 0
     conclude(task, folder, progress, options.algorithm, episodes, console)
 

@@ -5,7 +5,16 @@ from serl_learner.config import ConfigError
 
 
 def add(commands) -> None:
-    names = ("actor", "contact", "controller", "learner", "replay", "simulation", "transport")
+    names = (
+        "actor",
+        "contact",
+        "controller",
+        "learner",
+        "replay",
+        "reward",
+        "simulation",
+        "transport",
+    )
     p = commands.add_parser("benchmark", help="measure a part on this machine; prints JSON")
     p.add_argument("part", choices=names)
     p.add_argument(

@@ -1,0 +1,57 @@
+"""Keys in a terminal become labels on the topic."""
+
+import os
+import pty
+import sys
+from pathlib import Path
+
+import pytest
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from running import wait_until
+from std_msgs.msg import Bool
+
+from serl_bringup.label_keys_node import LabelKeys
+from serl_learner.config import ConfigError
+from serl_learner.qos import COMMAND
+
+pytestmark = pytest.mark.ros
+
+
+def test_space_is_a_success_and_f_a_failure(statuses, monkeypatch):
+    received = []
+    node = Node("listener", namespace="agent")
+    subscription = node.create_subscription(
+        Bool, "reward/label", lambda message: received.append(message.data), COMMAND
+    )
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    keyboard, terminal = pty.openpty()
+    with os.fdopen(terminal) as standard_input:
+        monkeypatch.setattr(sys, "stdin", standard_input)
+        with LabelKeys("agent"):
+            wait_until(lambda: node.count_publishers("reward/label") > 0, lambda: "the publisher")
+            for key, expected in ((b" ", True), (b"f", False), (b"x", None), (b"F", False)):
+                before = len(received)
+                os.write(keyboard, key)
+                if expected is None:
+                    continue
+
+                def arrived(before=before) -> bool:
+                    executor.spin_once(timeout_sec=0.1)
+                    return len(received) > before
+
+                wait_until(arrived, lambda: "a label")
+                assert received[-1] is expected
+    os.close(keyboard)
+    executor.shutdown()
+    node.destroy_subscription(subscription)
+    node.destroy_node()
+    assert received == [True, False, False]
+
+
+def test_without_a_terminal_it_is_said(monkeypatch):
+    with Path(os.devnull).open() as nothing:
+        monkeypatch.setattr(sys, "stdin", nothing)
+        with pytest.raises(ConfigError, match="keys: expected a terminal as standard input"):
+            LabelKeys("agent").__enter__()
