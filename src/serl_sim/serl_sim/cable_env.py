@@ -43,7 +43,7 @@ class CableRoutingEnv(ManipulationEnv):
     where its centreline passes the slot's two ends, relative to a seated one; m, base frame.
     """
 
-    closeup: ClassVar = {"distance": 0.3, "azimuth": 115}
+    closeup: ClassVar = {"distance": 0.2, "azimuth": 125}
 
     def __init__(
         self,

@@ -41,7 +41,7 @@ CLEARANCE = 0.00025  # per side, of the cable in the slot
 DEPTH = 0.010  # of the slot, from floor to rim
 THICKNESS = 0.012  # of the clip, along the slot
 _LEAD = 0.003  # of the slot's lead-in, 45 degrees
-_WALL = 0.005  # thickness of the slot's walls
+WALL = 0.005  # thickness of the slot's walls
 
 FLOOR = np.array([0.505, 0.0, 0.070])  # middle of the slot's floor
 CLAMP = np.array([0.705, 0.0, 0.115])  # where the cable comes out of the post, towards the robot
@@ -53,7 +53,16 @@ SEATED = FLOOR + np.array([[THICKNESS / 2, 0.0, RADIUS], [-THICKNESS / 2, 0.0, R
 CABLE_END = HeldObject(
     mass=0.001, size=(SEGMENT, 2 * RADIUS, 2 * RADIUS), tip=0.006, grip_width=2 * RADIUS
 )
-# What holds the cable: stretched by 10 N, the most that the law pulls, it is 1 % longer.
+# Contacts of the cable: as hard as lets a 45 degree lead-in guide such light points.
+_CONTACT = {
+    "contype": TOUCH["contype"],
+    "conaffinity": 0,
+    "priority": 1,  # over the parameters of what it touches
+    "friction": [0.1, 0.002, 0.0001],
+    "solref": [0.004, 1.0],
+    "solimp": [0.98, 0.98, 0.001, 0.5, 2.0],
+}
+# What holds it together: stretched by less than 1 %, unless the arm jerks at it while it is caught.
 _HOLD = {"solref": [0.003, 1.0], "solimp": [0.99, 0.99, 0.001, 0.5, 2.0]}
 
 
@@ -61,10 +70,10 @@ def add_clip(spec: mujoco.MjSpec) -> None:
     """A slot on a pedestal, open at the top and at both ends."""
     clip = spec.worldbody.add_body(name="clip", pos=FLOOR)
     inner = RADIUS + CLEARANCE
-    size = np.array([THICKNESS, 2 * (inner + _WALL), FLOOR[2]])
+    size = np.array([THICKNESS, 2 * (inner + WALL), FLOOR[2]])
     add_box(clip, [0, 0, -size[2] / 2], size, DARK_BLUE, touch=True, name="clip_floor")
     for side in (-1, 1):
-        add_lead_in_wall(clip, 1, side, inner, _WALL, THICKNESS, DEPTH, _LEAD)
+        add_lead_in_wall(clip, 1, side, inner, WALL, THICKNESS, DEPTH, _LEAD)
 
 
 def add_fixture(spec: mujoco.MjSpec) -> None:
@@ -92,11 +101,8 @@ def add_cable(spec: mujoco.MjSpec) -> None:
         young=_BENDING_STIFFNESS / (np.pi * RADIUS**4 / 4),
         damping=0.05,  # s
         rgba=ORANGE,
-        contype=TOUCH["contype"],
-        conaffinity=0,
-        friction=TOUCH["friction"],
-        solref=TOUCH["solref"],
         selfcollide=mujoco.mjtFlexSelf.mjFLEXSELF_NONE,
+        **_CONTACT,
     )
     flex.vertbody = ["world", "world", *(f"cable_{i}" for i in range(2, POINTS))]
     flex.vert = np.vstack([relaxed[:2], np.zeros((POINTS - 2, 3))]).ravel()

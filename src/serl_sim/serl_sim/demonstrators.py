@@ -136,7 +136,9 @@ class CableRoutingDemonstrator(_Person):
 
     def _intention(self, error: np.ndarray, observation: dict) -> np.ndarray:  # (6,) m, rad
         height, (along, across) = -error[2], np.abs(error[:2])  # of the slot
-        aligned = along < 0.006 and across < 0.003 and abs(error[5]) < 0.06
+        # The fingers must not come down on the clip, which is ahead.
+        clear = -0.006 < error[0] < 0.02
+        aligned = clear and across < 0.003 and abs(error[5]) < 0.06
         self._lowering = aligned or (self._lowering and across < 0.008)
         self._watch(height, observation["force"])
 
