@@ -11,13 +11,10 @@ from serl_actor.intervention import Device
 ASTRAY = 0.15  # share of the episodes that wander from the start and see all of the workspace
 DISTRACTED = 0.01  # of an approach's steps begin some steps of wandering: near misses
 # Ranges, both ends included, in steps of 0.1 s.
-DWELL = (4, 10)  # in success: many short visits show more than a few long ones
+DWELL = (2, 6)  # in success: many short visits show more than a few long ones
 RETREAT = (2, 12)  # the last steps undone: first a near miss, then further away
 STROLL = (0, 8)  # of wandering between two approaches
-# Of the motions within success, as a share of a full action.
-TREMBLE = (0.02, 0.3)  # around where the tool came to
-DRIFT = (0.1, 0.6)  # away from there: where success is not the tool's pose, it holds for a while
-DRIFTING = 0.5  # share of the visits
+TREMBLE = (0.02, 0.3)  # within success, around where the tool came to; share of a full action
 
 
 class GoesOn(gym.Wrapper):
@@ -31,8 +28,8 @@ class GoesOn(gym.Wrapper):
 class Probing(gym.Wrapper):
     """Acts by itself, whatever action it is given; `info["intervene_action"]` is what it did.
 
-    The demonstrator goes to success. There the tool rests, trembles or drifts, is pulled out by
-    the last actions undone, wanders, and goes in again. Some episodes only wander. What success is,
+    The demonstrator goes to success. There the tool rests, trembles, is pulled out by the last
+    actions undone, wanders, and goes in again. Some episodes only wander. What success is,
     the `info` of the wrapped environment says.
     """
 
@@ -85,16 +82,12 @@ class Probing(gym.Wrapper):
             self._demonstrator.reset()
 
     def _dwell(self):
-        """Rests, then trembles or drifts away, for as long as that is a success."""
-        drifts = self._rng.random() < DRIFTING
-        size = self._rng.uniform(*(DRIFT if drifts else TREMBLE))
+        """Rests, then trembles, for as long as that is a success."""
+        size = self._rng.uniform(*TREMBLE)
         offset = np.zeros_like(self._drift)
         for step in range(self._length(DWELL) if self.dwells else 0):
             if not self._success:
                 return
-            if drifts and step > 0:
-                yield self._wander(size)
-                continue
             before, offset = offset, self._rng.normal(size=offset.shape) if step > 0 else offset
             yield _arm_alone(size * (offset - before))
 
