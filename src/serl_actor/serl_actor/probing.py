@@ -1,7 +1,5 @@
 """Moves a tool around a task's goal: in, out and past it, so that a classifier can learn both."""
 
-from collections import deque
-
 import gymnasium as gym
 import numpy as np
 
@@ -12,7 +10,7 @@ ASTRAY = 0.15  # share of the episodes that wander from the start and see all of
 DISTRACTED = 0.01  # of an approach's steps begin some steps of wandering: near misses
 # Ranges, both ends included, in steps of 0.1 s.
 DWELL = (2, 6)  # in success: many short visits show more than a few long ones
-RETREAT = (2, 12)  # the last steps undone: first a near miss, then further away
+RETREAT = (0, 10)  # further steps undone out of success: first a near miss, then further away
 STROLL = (0, 8)  # of wandering between two approaches
 TREMBLE = (0.02, 0.3)  # within success, around where the tool came to; share of a full action
 
@@ -39,7 +37,7 @@ class Probing(gym.Wrapper):
         self._demonstrator = demonstrator
         self._rng = np.random.default_rng(seed)
         self._drift = np.zeros(env.action_space.shape)  # smooth noise of unit variance
-        self._done: deque[np.ndarray] = deque(maxlen=RETREAT[1])  # actions towards the goal
+        self._done: list[np.ndarray] = []  # actions towards the goal, not undone yet
         self._moves = iter(())  # of this episode
         self._observation, self._success = {}, False
 
@@ -92,7 +90,10 @@ class Probing(gym.Wrapper):
             yield _arm_alone(size * (offset - before))
 
     def _retreat(self):
-        for _ in range(min(self._length(RETREAT), len(self._done))):
+        """Undoes what led to success until it is none, as a cable may be tugged along, and more."""
+        further = self._length(RETREAT)
+        while self._done and (self._success or further > 0):
+            further -= not self._success
             yield _arm_alone(-self._done.pop())
         yield from self._stroll(self._rng.uniform(0.1, 0.5))
 
