@@ -50,7 +50,16 @@ def test_in_success_it_rests_first_and_then_moves_a_little():
     success, actions = steps()
     first = np.flatnonzero(success)[0]
     np.testing.assert_array_equal(actions[first + 1], np.zeros(6))
-    assert 0.0 < np.abs(actions[first + 4]).max() < 1.0
+    assert 0.0 < np.abs(actions[first + 2]).max() < 1.0
+
+
+def test_it_is_pulled_out_the_way_it_came_before_it_wanders(monkeypatch):
+    monkeypatch.setattr(probing, "TREMBLE", (0.0, 0.0))
+    success, actions = steps()
+    left = np.flatnonzero(success[:-1] & ~success[1:]) + 1
+    assert len(left) >= 5
+    for step in left:
+        assert any(np.allclose(actions[step], -done, atol=1e-6) for done in actions[:step])
 
 
 def test_without_dwelling_there_are_fewer_successes():
