@@ -9,12 +9,13 @@ import imageio.v2 as imageio
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from serl_learner.classifier import SuccessClassifier, from_bytes
+from serl_learner.classifier import SuccessClassifier
 from serl_learner.compute import tuned_process
 from serl_learner.config import ConfigError, expect
 from serl_learner.transition import Observation
 from serl_reward.classifier_report import THRESHOLD, Confusion
 from serl_reward.dataset import labelled_frames
+from serl_reward.image_reward import load_classifier
 
 RATE_HZ = 10.0  # of a recording, which does not say how fast it should be shown
 CAMERA_SIZE = 384  # px, to which a camera's image is enlarged
@@ -49,17 +50,6 @@ def check_file(model: Path, recording: Path, output: Path) -> dict[str, Any]:
             images = [observation[name] for name, _ in classifier.spec.images]
             video.append_data(draw(images, probabilities, labels))
     return _figures(np.array(probabilities), labels)
-
-
-def load_classifier(path: Path) -> SuccessClassifier:
-    try:
-        return from_bytes(path.read_bytes())[0]
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise ConfigError(f"{path}: {error}") from None
 
 
 def draw(

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from serl_learner.config import ConfigError, expect
-from serl_learner.transition import Observation, ObservationSpec, Transition
+from serl_learner.transition import Observation, ObservationSpec, Transition, with_next
 from serl_learner.transition_log import load_transitions
 
 HELD_OUT = 0.25  # share of the episodes
@@ -70,17 +70,22 @@ def labelled_frames(path: str | Path, task: str | None = None) -> Iterator[Frame
 
     A frame is left out where the transition before it is missing: nobody knows its label.
     """
-    previous: dict[str, Transition] = {}
-    for transition in load_transitions(path, task):
-        before = previous.get(transition.actor)
-        episode = (str(path), transition.actor, transition.episode)
-        if transition.step == 0:
-            yield Frame(transition.observation, False, episode, None)
-        elif before is not None and _follows(before, transition):
-            yield Frame(transition.observation, before.success, episode, before)
-        if transition.final_observation is not None:
-            yield Frame(transition.final_observation, transition.success, episode, transition)
-        previous[transition.actor] = transition
+    beginnings: list[Frame] = []
+
+    def episode(transition: Transition) -> tuple[str, str, int]:
+        return str(path), transition.actor, transition.episode
+
+    def noted() -> Iterator[Transition]:
+        for transition in load_transitions(path, task):
+            if transition.step == 0:
+                beginnings.append(Frame(transition.observation, False, episode(transition), None))
+            yield transition
+
+    for transition, following in with_next(noted()):
+        yield from beginnings
+        beginnings.clear()
+        yield Frame(following, transition.success, episode(transition), transition)
+    yield from beginnings
 
 
 def choose_frames(
@@ -167,13 +172,6 @@ def spread(episodes: np.ndarray, usable: np.ndarray, count: int) -> np.ndarray:
         chosen.append(group[middles.astype(int)])
         left -= share
     return np.concatenate([np.empty(0, int), *chosen])
-
-
-def _follows(before: Transition, transition: Transition) -> bool:
-    return before.final_observation is None and (before.episode, before.step + 1) == (
-        transition.episode,
-        transition.step,
-    )
 
 
 def _expect_enough(labels: np.ndarray, episodes: np.ndarray, where: str) -> None:

@@ -15,8 +15,6 @@ def load_classifier(path: str | Path) -> SuccessClassifier:
         return from_bytes(Path(path).read_bytes())[0]
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    except ConfigError:
-        raise
     except ValueError as error:
         raise ConfigError(f"{path}: {error}") from None
 
