@@ -24,7 +24,7 @@ from serl_learner.replay import Batch, ReplayBuffer
 from serl_learner.reward import Step
 from serl_learner.rlpd import RLPD
 from serl_learner.transition import Observation
-from serl_learner.vice import Vice, ViceConfig
+from serl_learner.vice import POOL, Vice, ViceConfig
 from serl_reward.config import ClassifierRewardConfig, RewardConfig
 
 AGENT = "agent"
@@ -95,7 +95,7 @@ def _vice(task: Task, observations: list[Observation], rounds: int) -> dict[str,
         update = _median_ms(lambda: agent.update(sample(2 * half), False), rounds)
         relabel = _median_ms(lambda: vice.relabel(sample(2 * half)), rounds)
         sampling = _median_ms(lambda: sample(2 * half), rounds)
-        step = _median_ms(lambda: vice.step(sample(half)), rounds)
+        step = _median_ms(lambda: vice.step(sample(POOL * half)), rounds)
     cost = relabel - sampling + step / config.period
     return {
         "critic_step_ms": round(update, 2),

@@ -21,7 +21,7 @@ from serl_learner.replay import Batch, ReplayBuffer, filled_replay
 from serl_learner.rlpd import RLPD, Info, RLPDConfig
 from serl_learner.status import REPORT_PERIOD_S, StatusReporter, TrainerState, TrainerStatus
 from serl_learner.transition import ObservationSpec, Transition
-from serl_learner.vice import Vice, ViceSource
+from serl_learner.vice import POOL, Vice, ViceSource
 
 POLL_S = 0.1  # longest wait for data, so that `stop` is asked at least this often
 
@@ -245,7 +245,8 @@ class Trainer:
         return self._augmented(Batch.concatenate(online, self._prior.sample(size - size // 2)))
 
     def _sample_online(self) -> Batch:
-        return self._augmented(self._online.sample(self._config.batch_size // 2))
+        """The policy's states that a step of the classifier chooses its negatives from."""
+        return self._augmented(self._online.sample(POOL * self._config.batch_size // 2))
 
     def _augmented(self, batch: Batch) -> Batch:
         augment = self._frames.augment

@@ -2,6 +2,9 @@
 
 Goal images are its positives, the states that the policy reaches its negatives. So a state that
 fooled it becomes a negative, and a policy cannot live on its mistakes. Only goals are collected.
+Since a state of success ends its episode, what fools the classifier is rare among all states: half
+of the negatives are therefore those that look most like a success. Where the policy does reach the
+goal, they are goals: against as many positives, that leaves a goal a probability of 2/3.
 
 Rewards are a matter of the current classifier: those of replayed transitions are computed anew in
 every update, and with them where an episode ends. A state of success is terminal, and no other is.
@@ -25,6 +28,8 @@ from serl_learner.replay import Batch
 from serl_learner.reward import RewardForm
 from serl_learner.rlpd import Info
 from serl_learner.transition import Observation, Transition, with_next
+
+POOL = 4  # states that are looked at for each negative
 
 
 @dataclass(frozen=True)
@@ -103,8 +108,8 @@ class Vice:
         return critic_steps % self._config.period == 0
 
     def step(self, batch: Batch) -> Info:
-        """One step of the classifier. The batch's states (B) are the policy's, and augmented."""
-        states = _newest(batch.next_frames)
+        """One step of the classifier, by B / POOL of the batch's states, which are the policy's."""
+        states = self._negatives(_newest(batch.next_frames))
         rng = np.random.default_rng([self._seed, self.classifier.version])
         goals = self._sample_goals(len(states), rng)
         loss = self._loss(goals, states, rng) + self._config.gradient_penalty * self._penalty(
@@ -137,6 +142,14 @@ class Vice:
         self.classifier.load_state_dict(network)
         self.classifier.version = int(tensors["vice.version"])
         load_optimizer("vice.optimizer", self._optimizer, tensors)
+
+    @torch.no_grad()
+    def _negatives(self, states: Tensor) -> Tensor:
+        """Of states in random order, a share of 1 / POOL: half as they come, half the likeliest."""
+        count = max(len(states) // POOL, 2)
+        any_states, others = states[: count // 2], states[count // 2 :]
+        likeliest = self.classifier(others).topk(count - count // 2).indices
+        return torch.cat([any_states, others[likeliest]])
 
     def _sample_goals(self, count: int, rng: np.random.Generator) -> Tensor:
         """(count, cameras, C, h, w), as `Frames.augment` gives the policy's states."""

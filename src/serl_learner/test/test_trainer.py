@@ -30,7 +30,7 @@ class Harness:
     """A trainer with a script for its inbox, a clock that it moves, and lists for its outputs."""
 
     def __init__(
-        self, script, prior=(), checkpoints=None, resume=False, encoder=None, **config
+        self, script, prior=(), checkpoints=None, resume=False, encoder=None, vice=None, **config
     ) -> None:
         self.script = list(script)  # one list of transitions per call of `receive` that may wait
         self.time = 0.0
@@ -48,6 +48,7 @@ class Harness:
             checkpoints=checkpoints,
             resume=resume,
             encoder=encoder,
+            vice=vice,
             clock=lambda: self.time,
         )
 

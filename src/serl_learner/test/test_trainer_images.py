@@ -6,10 +6,12 @@ import torch
 from point_task import PointActor, demonstrator
 from test_trainer import Harness, one_by_one
 
-from serl_learner.checkpoint import CheckpointStore
+from serl_learner import classifier
+from serl_learner.checkpoint import REWARD_FILE, CheckpointStore
 from serl_learner.config import ConfigError
 from serl_learner.encoder import EncoderConfig
 from serl_learner.policy import from_bytes
+from serl_learner.vice import ViceConfig, ViceSource, goal_observations
 
 SIZE = 32  # px
 
@@ -104,3 +106,46 @@ def test_an_image_of_another_size_is_named():
     data[1].observation["camera"] = np.zeros((16, 16, 3), np.uint8)
     with pytest.raises(ConfigError, match=r"transition 1 of actor: observation camera: expected"):
         Harness(one_by_one(data), demonstrations(), encoder=PATHS["features"]).run()
+
+
+def vice(published: list) -> ViceSource:
+    """Its goals are the demonstrations' ends; keeps the version of each classifier published."""
+    config = ViceConfig(period=4, warmup=10)
+    goals = goal_observations(demonstrations(episodes=4), "demonstrations")
+    return ViceSource(config, goals, lambda model: published.append(model.version))
+
+
+@pytest.mark.parametrize("path", ["features", "pixels", "stacked features"])
+def test_vice_learns_beside_the_policy_and_its_rewards_replace_those_that_came(path):
+    published = []
+    data = transitions(30)
+    for transition in data:
+        transition.reward = 7.0  # what came is not learned from
+    config = {"encoder": PATHS[path], "batch_size": 4, "vice": vice(published)}
+    harness = Harness(one_by_one(data), demonstrations(), **config).run(idle_waits=9)
+    last = harness.last
+    assert (last.env_steps, last.critic_steps) == (30, 20)
+    assert last.reward_version == 10 + 20 // 4
+    assert published[0] == 0 and published[-1] >= 10 and sorted(published) == published
+    assert np.isfinite([r.reward_loss for r in harness.reports if r.critic_steps]).any()
+    batch = harness.trainer._vice.relabel(harness.trainer._sample())
+    assert set(batch.reward.tolist()) <= {0.0, 1.0}
+    assert torch.equal(batch.mask, 1.0 - batch.reward)
+
+
+def test_a_resumed_run_keeps_its_classifier(tmp_path):
+    store, data, published = CheckpointStore(tmp_path), transitions(30), []
+    config = {"encoder": PATHS["features"], "batch_size": 4, "vice": vice(published)}
+    first = Harness([data[:25]], demonstrations(), store, **config).run(idle_waits=9)
+    kept = first.trainer._vice
+    resumed = Harness([], demonstrations(), store, resume=True, **config)
+    assert resumed.trainer._vice.classifier.version == kept.classifier.version == 10 + 10 // 4 + 1
+    state = kept.classifier.state_dict()
+    for name, value in resumed.trainer._vice.classifier.state_dict().items():
+        assert torch.equal(value, state[name])
+    file = store.latest().path / REWARD_FILE
+    judge, _ = classifier.from_bytes(file.read_bytes())  # what evaluation judges by
+    seen_now = transitions(1)[0].observation
+    assert judge.probability(seen_now) == pytest.approx(
+        kept.classifier.probability(seen_now), abs=1e-5
+    )

@@ -11,7 +11,7 @@ from serl_learner.frames import Frames
 from serl_learner.policy import Policy
 from serl_learner.replay import Batch
 from serl_learner.transition import ObservationSpec, with_next
-from serl_learner.vice import Vice, ViceConfig, goal_observations
+from serl_learner.vice import POOL, Vice, ViceConfig, goal_observations
 
 SPEC = ObservationSpec((), (("camera", (32, 32, 3)),))
 ENCODER = EncoderConfig(channels=32, shift=1)
@@ -45,7 +45,7 @@ def batch(vice: Vice, observations) -> Batch:
 
 
 def teach(vice: Vice, observations, steps: int) -> None:
-    states = batch(vice, observations)
+    states = batch(vice, POOL * observations)
     for _ in range(steps):
         vice.step(states)
 
@@ -65,9 +65,22 @@ def test_a_state_that_fooled_it_becomes_a_negative():
     assert vice.classifier.version == 450
 
 
+def test_half_of_the_negatives_are_those_that_look_most_like_a_success():
+    vice = make_vice()
+    teach(vice, FAR, 200)
+    states = batch(vice, FAR + FOOLING + FAR + FAR[:5])  # 32
+    chosen = vice._negatives(states.next_frames[:, :, -1].float())
+    assert len(chosen) == 8
+    seen_states = states.next_frames[:, :, -1].float()
+    torch.testing.assert_close(chosen[:4], seen_states[:4])  # as they come
+    fooling = seen_states[len(FAR) : len(FAR) + len(FOOLING)]
+    found = [any(torch.equal(state, one) for one in chosen[4:]) for state in fooling]
+    assert all(found)
+
+
 def test_rewards_and_ends_of_a_batch_are_those_of_the_current_classifier():
     vice = make_vice()
-    states = batch(vice, FAR)
+    states = batch(vice, POOL * FAR)
     vice.warm_up(lambda: states)
     assert vice.classifier.version == 200
     relabelled = vice.relabel(batch(vice, [GOALS[4], FAR[0], GOALS[4]]))
@@ -123,7 +136,7 @@ def _swaps(seed: int) -> bool:
 
 def test_it_goes_on_where_it_was():
     first = make_vice()
-    states = batch(first, FAR)
+    states = batch(first, POOL * FAR)
     for _ in range(5):
         first.step(states)
     resumed = make_vice()
