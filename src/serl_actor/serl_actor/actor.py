@@ -83,7 +83,7 @@ class Actor:
     `gate(sequence)` blocks until the transition of that number may be made, and returns False when
     the run is stopping. A run that goes on after a restart gives the numbers to go on with. `say`
     is told of a camera or a reward that fails: within an episode, that ends as discarded; at its
-    reset, which is tried again, and raises Fault after 30 s.
+    reset, which is tried again. What fails for 30 s in either way is raised as Fault.
     """
 
     def __init__(
@@ -119,6 +119,7 @@ class Actor:
         seeds = np.random.SeedSequence([seed, first_episode]).generate_state(2)
         self._reset_seed: int | None = int(seeds[0])  # for the first reset alone
         self._random = np.random.default_rng(seeds[1])
+        self._failing_since: float | None = None  # since when no step was made without a fault
         self._say = say
         self._clock, self._sleep = clock, sleep
         self._pacer = Pacer(config.control_rate_hz, clock, sleep)
@@ -191,6 +192,13 @@ class Actor:
             return observation
         return None
 
+    def _bear_with(self, fault: Fault) -> None:
+        """Raises a fault of steps that lasts, from one episode to the next."""
+        now = self._clock()
+        self._failing_since = now if self._failing_since is None else self._failing_since
+        if now - self._failing_since >= PATIENCE_S:
+            raise fault
+
     def _act(self, observation: Observation) -> tuple[int, np.ndarray]:
         """The policy's version (0: no policy) and an action (action_size,)."""
         if self._sequence < self._config.random_steps:
@@ -205,7 +213,9 @@ class Actor:
         discarded = False
         try:
             following, reward, terminated, truncated, info = self._environment.step(action)
+            self._failing_since = None
         except Fault as fault:  # the episode ends with what was seen last
+            self._bear_with(fault)
             following, reward, terminated, truncated, info = observation, 0.0, False, True, {}
             discarded = True
             self._say(f"{fault}; episode {self._episode} is discarded at step {step}")

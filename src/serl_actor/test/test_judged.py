@@ -110,6 +110,21 @@ def test_a_step_that_cannot_be_judged_discards_the_episode_and_no_reward_is_inve
     assert [t.reward_version for t in transitions[2:]] == [7] * 10
 
 
+def test_what_can_never_be_judged_ends_the_run():
+    environment, _ = make(ValueError("pose: expected 7"))
+    transitions, seconds = [], iter(range(10_000))
+    actor = Actor(
+        environment,
+        demonstrations.Resting(6),
+        ActorConfig(max_steps=1000),
+        sinks=[transitions.append],
+        clock=lambda: float(next(seconds)),
+    )
+    with pytest.raises(RewardFault, match="pose: expected 7"):
+        actor.run(lambda: False)
+    assert 1 < len(transitions) < 30 and all(t.discarded for t in transitions)
+
+
 def test_at_a_reset_somebody_has_to_be_there():
     def ready():
         raise RewardFault("reward: expected a node, found none")
