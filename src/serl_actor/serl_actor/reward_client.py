@@ -24,13 +24,8 @@ class RewardClient:
 
     def ready(self, timeout_s: float = APPEAR_S) -> None:
         """Raises RewardFault where there is no reward node after the timeout."""
-        deadline = time.monotonic() + timeout_s
-        while not self._client.service_is_ready():
-            if time.monotonic() >= deadline:
-                raise RewardFault(
-                    f"reward: expected a node that serves {self._service}, found none"
-                )
-            time.sleep(0.02)
+        if not self._client.wait_for_service(timeout_s):
+            raise RewardFault(f"reward: expected a node that serves {self._service}, found none")
 
     def __call__(self, step: Step) -> Judgement:
         """Raises RewardFault where no answer comes in time, ValueError where it is an error."""

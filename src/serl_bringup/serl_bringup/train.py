@@ -143,7 +143,7 @@ def _demonstrate(task: Task, options: TrainOptions, folder: RunFolder, console: 
 
 
 def _keep_reward_files(task: Task, folder: RunFolder) -> Task:
-    """The task with its classifier, or its goals, as the folder has them: copied at first."""
+    """The task with its classifier, or its goals, as the folder keeps them: a copy."""
     reward, vice = task.reward, task.vice
     if reward.source == "classifier":
         file = _kept(reward.classifier.file, folder.classifier)
@@ -154,8 +154,9 @@ def _keep_reward_files(task: Task, folder: RunFolder) -> Task:
 
 
 def _kept(file: str, place: Path) -> str:
-    if not place.exists():
-        shutil.copyfile(file, place)
+    source = Path(file)  # of a folder that was moved, it may be gone
+    if not place.exists() or (source.is_file() and not source.samefile(place)):
+        shutil.copyfile(source, place)
     return str(place)
 
 

@@ -1,6 +1,7 @@
 import pytest
 
 from serl_bringup.run_folder import RunFolder
+from serl_bringup.train import _kept
 from serl_learner.config import ConfigError
 
 
@@ -40,3 +41,15 @@ def test_a_result_is_replaced_whole(tmp_path):
     folder.write_result({"env_steps": 2})
     assert folder.read_result() == {"env_steps": 2}
     assert not folder.result.with_suffix(".tmp").exists()
+
+
+def test_a_run_keeps_its_reward_and_takes_another_when_asked(tmp_path):
+    place, first, other = tmp_path / "kept", tmp_path / "first", tmp_path / "other"
+    first.write_text("1")
+    other.write_text("2")
+    assert _kept(str(first), place) == str(place) and place.read_text() == "1"
+    _kept(str(place), place)  # resumed
+    _kept(str(tmp_path / "moved" / "kept"), place)  # resumed where the folder is now
+    assert place.read_text() == "1"
+    _kept(str(other), place)  # resumed with another one
+    assert place.read_text() == "2"
