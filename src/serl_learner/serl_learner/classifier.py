@@ -19,6 +19,7 @@ from serl_learner.backbone import Backbone, shared_backbone
 from serl_learner.compression import Compression
 from serl_learner.config import ConfigError, expect, from_dict
 from serl_learner.encoder import EncoderConfig, feature_shape, make_compression
+from serl_learner.tensor_file import read_tensors
 from serl_learner.transition import Observation, ObservationSpec
 
 HIDDEN = 256
@@ -85,9 +86,7 @@ def from_bytes(data: bytes) -> tuple[SuccessClassifier, dict[str, Any]]:
     Raises ValueError if the bytes are anything else, ConfigError where its backbone is not here.
     """
     try:
-        tensors = safetensors.torch.load(data)
-        header_size = int.from_bytes(data[:8], "little")
-        metadata = json.loads(data[8 : 8 + header_size])["__metadata__"]
+        tensors, metadata = read_tensors(data)
         description = json.loads(metadata["classifier"])
         spec = ObservationSpec.from_json(description["spec"])
         encoder = from_dict(EncoderConfig, description["encoder"], "encoder")

@@ -18,6 +18,7 @@ from serl_learner.config import ConfigError, from_dict
 from serl_learner.encoder import EncoderConfig, ObservationEncoder, arrange
 from serl_learner.networks import Actor
 from serl_learner.normalizer import Normalizer
+from serl_learner.tensor_file import read_tensors
 from serl_learner.transition import Observation, ObservationSpec
 
 FITTED_TO = 256  # observations at most, which the compression is measured on
@@ -148,9 +149,7 @@ def from_bytes(data: bytes) -> Policy:
     Raises ConfigError where the frozen backbone of one that sees cannot be had here.
     """
     try:
-        tensors = safetensors.torch.load(data)
-        header_size = int.from_bytes(data[:8], "little")
-        metadata = json.loads(data[8 : 8 + header_size])["__metadata__"]
+        tensors, metadata = read_tensors(data)
         network = json.loads(metadata["network"])
         spec = ObservationSpec.from_json(metadata["spec"])
         encoder = from_dict(EncoderConfig, network["encoder"], "encoder")
