@@ -53,6 +53,9 @@ SEATED = FLOOR + np.array([[THICKNESS / 2, 0.0, RADIUS], [-THICKNESS / 2, 0.0, R
 CABLE_END = HeldObject(
     mass=0.001, size=(SEGMENT, 2 * RADIUS, 2 * RADIUS), tip=0.006, grip_width=2 * RADIUS
 )
+# On the hand: one looks along the cable, where to, and one from the side, how deep. From behind,
+# the fingers would hide the clip.
+CAMERAS = [0.08, 0.02, 0.05], [0.03, -0.075, 0.06]
 # Contacts of the cable: as hard as lets a 45 degree lead-in guide such light points.
 _CONTACT = {
     "contype": TOUCH["contype"],
@@ -142,7 +145,7 @@ def add_cable_scene(spec: mujoco.MjSpec) -> None:
     """To be added to an arm, whose joints stay the first ones."""
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_DISCRETE  # implicit in the bending
     add_gripper_shapes(spec)
-    add_wrist_cameras(spec, HAND_TO_TCP + CABLE_END.tip)
+    add_wrist_cameras(spec, CAMERAS, target=[0.02, 0.0, HAND_TO_TCP + CABLE_END.tip])
     add_table(spec)
     add_fixture(spec)
     add_clip(spec)

@@ -31,6 +31,7 @@ CHAMFER = 0.001  # lead-in, 45 degrees
 WALL = 0.0026  # thickness of the socket's walls
 
 CONNECTOR = HeldObject(mass=0.012, size=(0.024, 0.008, 0.032), tip=0.030, grip_width=0.008)
+CAMERAS = [0.07, 0.03, 0.05], [-0.07, -0.03, 0.05]  # on the hand, on either side
 SEAT = np.array([0.50, 0.0, 0.0306])  # the socket's floor: where the plug's tip rests when seated
 
 _BASE = 0.001  # the socket's floor above the board
@@ -119,6 +120,6 @@ def add_pcb_scene(spec: mujoco.MjSpec) -> None:
     add_connector(spec)
     add_gripper_shapes(spec)
     # Ahead of the tip: at any start at least one camera has the socket in view.
-    add_wrist_cameras(spec, HAND_TO_TCP + CONNECTOR.tip + 0.02)
+    add_wrist_cameras(spec, CAMERAS, target=[0.0, 0.0, HAND_TO_TCP + CONNECTOR.tip + 0.02])
     add_table(spec)
     add_fixture(spec)

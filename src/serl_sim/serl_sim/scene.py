@@ -4,8 +4,11 @@ Lengths in metres. The world frame is the robot's base frame. What the robot can
 boxes that collide; everything else is there to be seen.
 """
 
+from collections.abc import Sequence
+
 import mujoco
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.spatial.transform import Rotation
 
 from .geometry import to_wxyz
@@ -95,15 +98,16 @@ def add_table(spec: mujoco.MjSpec) -> None:
     )
 
 
-def add_wrist_cameras(spec: mujoco.MjSpec, target: float) -> None:
-    """Two cameras on either side of the hand, which look at the point `target` ahead of it."""
+def add_wrist_cameras(
+    spec: mujoco.MjSpec, positions: Sequence[ArrayLike], target: ArrayLike
+) -> None:
+    """Cameras wrist_1 and so on at `positions`, which look at the point `target`. In hand frame."""
     hand = spec.body("panda_hand")
-    target = np.array([0.0, 0.0, target])
-    for name, position in (("wrist_1", [0.07, 0.03, 0.05]), ("wrist_2", [-0.07, -0.03, 0.05])):
-        backward = np.array(position) - target  # MuJoCo's cameras look along -z
+    for number, position in enumerate(positions, 1):
+        backward = np.subtract(position, target)  # MuJoCo's cameras look along -z
         backward /= np.linalg.norm(backward)
         right = np.cross([0.0, 0.0, -1.0], backward)  # the hand's z axis points down
         right /= np.linalg.norm(right)
         axes = np.column_stack([right, np.cross(backward, right), backward])
         quat = to_wxyz(Rotation.from_matrix(axes).as_quat())
-        hand.add_camera(name=name, pos=position, quat=quat, fovy=64)
+        hand.add_camera(name=f"wrist_{number}", pos=position, quat=quat, fovy=64)
