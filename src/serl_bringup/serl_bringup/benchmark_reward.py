@@ -25,6 +25,7 @@ from serl_learner.reward import Step
 from serl_learner.rlpd import RLPD
 from serl_learner.transition import Observation
 from serl_learner.vice import POOL, Vice, ViceConfig
+from serl_reward.classifier_training import trained_encoder
 from serl_reward.config import ClassifierRewardConfig, RewardConfig
 
 AGENT = "agent"
@@ -55,7 +56,7 @@ def _latency(task: Task, observations: list[Observation], questions: int) -> dic
         folder = Path(name)
         config = folder / "config.yaml"
         file = folder / "classifier.safetensors"
-        file.write_bytes(to_bytes(_untrained(task.encoder)))
+        file.write_bytes(to_bytes(_untrained(trained_encoder(task.encoder))))
         judged = RewardConfig("classifier", classifier=ClassifierRewardConfig(file=str(file)))
         replace(task, reward=judged).save(config)
         node = NodeProcess("serl_reward.reward_node", AGENT, config, folder / "reward_node.log")

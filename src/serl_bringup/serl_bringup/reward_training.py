@@ -1,6 +1,9 @@
 """`serl reward train`: a classifier's file, what it is worth, and a picture of that."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -8,36 +11,35 @@ from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
 from serl_bringup.plot_classifier import plot_classifier
-from serl_bringup.task import Task
 from serl_learner.classifier import to_bytes
 from serl_learner.compute import tuned_process
+from serl_learner.encoder import EncoderConfig
 from serl_reward.classifier_report import TRUSTED, Confusion, figures
 from serl_reward.classifier_training import ClassifierConfig, judge, train_classifier
 from serl_reward.dataset import Dataset, load_dataset, split
 
 
 def train_file(
-    task: Task,
+    task: str,
     recordings: Sequence[Path],
     positives: int,
     negatives: int,
+    encoder: EncoderConfig,
     config: ClassifierConfig,
     seed: int,
     output: Path,
     console: Console,
 ) -> None:
-    """Trains on three quarters of the episodes, and judges the others, which decide nothing."""
-    data = load_dataset(recordings, positives, negatives, task.task)
+    """Trains on three quarters of the episodes, judges the others, and then learns from all.
+
+    So the figures are those of a classifier that has seen less than the file's.
+    """
+    data = load_dataset(recordings, positives, negatives, task)
     learned, held_out = split(data, seed)
-    with ProgressBar(console=console, transient=True) as bar, tuned_process(threads=1):
-        tasks = {}
-
-        def say(what: str, done: int, total: int) -> None:
-            shown = tasks.get(what) or tasks.setdefault(what, bar.add_task(what, total=total))
-            bar.update(shown, completed=done)
-
-        classifier = train_classifier(learned, task.encoder, config, seed, say)
-        probabilities = judge(classifier, held_out.images)
+    with _progress(console) as say, tuned_process(os.cpu_count() or 1):
+        part = train_classifier(learned, encoder, config, seed, partial(say, "a part"))
+        probabilities = judge(part, held_out.images)
+        classifier = train_classifier(data, encoder, config, seed, partial(say, "all"))
     confusion = Confusion.of(held_out.labels, probabilities)
     output.parent.mkdir(parents=True, exist_ok=True)
     unfinished = output.with_suffix(".part")
@@ -46,6 +48,7 @@ def train_file(
     picture = output.with_suffix(".png")
     plot_classifier(held_out, probabilities, picture)
     console.print(_table(output, learned, held_out, confusion))
+    console.print("after this judgement it has learned from the held-out episodes too")
     console.print(f"{output}, {picture}", soft_wrap=True)
     if not confusion.balanced_accuracy.value >= TRUSTED:
         console.print(
@@ -53,6 +56,21 @@ def train_file(
             f" learn to deceive it; collect more frames like the mistakes in {picture}",
             soft_wrap=True,
         )
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[Callable[[str, str, int, int], None]]:
+    """Takes which frames are learned from, what is done with them, and how far that is."""
+    with ProgressBar(console=console, transient=True) as bar:
+        tasks = {}
+
+        def say(frames: str, what: str, done: int, total: int) -> None:
+            name = f"{frames}: {what}"
+            if name not in tasks:
+                tasks[name] = bar.add_task(name, total=total)
+            bar.update(tasks[name], completed=done)
+
+        yield say
 
 
 def _table(output: Path, learned: Dataset, held_out: Dataset, confusion: Confusion) -> Table:

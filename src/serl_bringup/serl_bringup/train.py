@@ -17,7 +17,7 @@ from serl_bringup.records import read_episodes
 from serl_bringup.run_folder import RunFolder
 from serl_bringup.session import Session
 from serl_bringup.task import Task, load_task
-from serl_learner.backbone import make_backbone
+from serl_learner.backbone import TRAINED, make_backbone
 from serl_learner.compression import Compression
 from serl_learner.config import ConfigError, RunConfig, expect
 from serl_learner.encoder import make_compression
@@ -171,7 +171,7 @@ def _check_reward(task: Task, spec: ObservationSpec) -> None:
                 f"got one for {list(wanted)}"
             )
     if source == "vice":
-        frozen = spec.images and task.encoder.backbone != "small"
+        frozen = spec.images and task.encoder.backbone not in TRAINED
         expect(frozen, "reward.source", "vice with images and a frozen backbone", "neither")
         if task.vice.goals and not Path(task.vice.goals).is_file():
             raise ConfigError(f"vice.goals: {task.vice.goals}: no such file")

@@ -1,4 +1,4 @@
-"""The convolutional networks that see: ResNet-10 of SERL, ResNet-18, and a small one to train."""
+"""The convolutional networks that see: ResNet-10 of SERL, ResNet-18, and small ones to train."""
 
 import functools
 import hashlib
@@ -15,6 +15,7 @@ from serl_learner.config import ConfigError, expect
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+TRAINED = ("small", "tiny")  # the others are frozen
 SMALLEST = 31  # px, height and width: below it, `small` has no feature left
 
 
@@ -51,6 +52,8 @@ class Backbone(nn.Module):
 
     def feature_shape(self, height: int, width: int) -> tuple[int, int, int]:
         """(C, h, w) for images of height x width px"""
+        if self.name == "tiny":
+            return 64, math.ceil(height / 16), math.ceil(width / 16)
         if self.name != "small":
             return 512, math.ceil(height / 32), math.ceil(width / 32)
         size = f"{SMALLEST}x{SMALLEST} px"
@@ -61,16 +64,18 @@ class Backbone(nn.Module):
 
 
 def make_backbone(name: str, weights: str) -> Backbone:
-    """Of resnet10, resnet18 and small, with weights: random, imagenet (resnet18) or a file's path.
+    """By its name, with weights: random, imagenet (resnet18) or, where frozen, a file's path.
 
     "random" gives the same weights everywhere, always, and leaves torch's generator alone.
     """
     if name not in _NETWORKS:
         raise ConfigError(f"encoder.backbone: expected one of {', '.join(_NETWORKS)}, got {name}")
+    if name in TRAINED and weights != "random":
+        raise ConfigError(f"encoder.weights: expected random for {name}, got {weights}")
     with torch.device("meta"):  # no random weights, which are replaced anyway
         network = _NETWORKS[name]()
     network.load_state_dict(load_weights(name, weights, network.state_dict()), assign=True)
-    return Backbone(name, network, frozen=name != "small")
+    return Backbone(name, network, frozen=name not in TRAINED)
 
 
 def shared_backbone(name: str, weights: str, digest: str) -> Backbone:
@@ -172,7 +177,17 @@ def _small() -> nn.Module:
     return nn.Sequential(*(module for layer in layers for module in layer))
 
 
-_NETWORKS = {"resnet10": ResNet10, "resnet18": _resnet18, "small": _small}
+def _tiny() -> nn.Module:
+    """A quarter of `small`'s time, with norms: learns from a thousand images within minutes."""
+    sizes = ((3, 16), (16, 32), (32, 64), (64, 64))
+    layers = [
+        (nn.Conv2d(inputs, outputs, 3, stride=2, padding=1), nn.GroupNorm(4, outputs), nn.ReLU())
+        for inputs, outputs in sizes
+    ]
+    return nn.Sequential(*(module for layer in layers for module in layer))
+
+
+_NETWORKS = {"resnet10": ResNet10, "resnet18": _resnet18, "small": _small, "tiny": _tiny}
 
 
 def _digest(network: nn.Module) -> str:

@@ -23,8 +23,6 @@ def load_weights(name: str, weights: str, like: State) -> State:
     """The weights for the backbone `name`, float32, with the names and shapes of `like`."""
     if weights == "random":
         return _random(like)
-    if name == "small":
-        raise ConfigError(f"encoder.weights: expected random for small, got {weights}")
     if weights == "imagenet":
         if name != "resnet18":
             raise ConfigError(

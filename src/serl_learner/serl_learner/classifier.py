@@ -1,4 +1,4 @@
-"""Is the task solved? A small network on a frozen backbone's features of the camera images.
+"""Is the task solved? A small network on a backbone's features of the camera images.
 
 The paper's binary classifier (SERL, section 4.2) and VICE's discriminator are both this network;
 they differ in how it is trained.
@@ -29,17 +29,15 @@ DROPOUT = 0.1
 class SuccessClassifier(nn.Module):
     """Logit of success, given the newest frame of each camera."""
 
-    def __init__(
-        self, spec: ObservationSpec, encoder: EncoderConfig, backbone: Backbone | None
-    ) -> None:
-        """`spec`: its images, in order. A frozen backbone is used and not owned."""
+    def __init__(self, spec: ObservationSpec, encoder: EncoderConfig, backbone: Backbone) -> None:
+        """`spec`: its images, in order. A frozen backbone is used, a trained one is owned."""
         super().__init__()
         expect(spec.images, "classifier", "observations with images", "none")
-        expect(backbone and backbone.frozen, "encoder.backbone", "a frozen one", encoder.backbone)
         self.spec = ObservationSpec((), spec.images)
         self.encoder_config = replace(encoder, frame_stack=1)
         self.version = 0  # of its weights
-        self.compression: Compression = make_compression(encoder, backbone, spec)
+        self.compression: Compression | None = make_compression(encoder, backbone, spec)
+        self.trained = None if backbone.frozen else backbone
         shape = feature_shape(encoder, backbone, spec)
         self.head = nn.Sequential(
             nn.Linear(len(spec.images) * int(np.prod(shape)), HIDDEN),
@@ -54,8 +52,15 @@ class SuccessClassifier(nn.Module):
     def backbone(self) -> Backbone:
         return self._backbone[0]
 
+    def features(self, images: Tensor) -> Tensor:
+        """RGB images (B, cameras, H, W, 3) uint8 -> (B, cameras, C, h, w), compressed if frozen"""
+        features = self.backbone(images.flatten(0, 1))
+        if self.compression is not None:
+            features = self.compression(features)
+        return features.unflatten(0, images.shape[:2])
+
     def forward(self, features: Tensor) -> Tensor:
-        """Compressed features (B, cameras, C, h, w) of any precision -> logits (B,)"""
+        """Features (B, cameras, C, h, w) of any precision -> logits (B,)"""
         return self.head(features.float().flatten(1)).squeeze(-1)
 
     @torch.inference_mode()
@@ -63,8 +68,7 @@ class SuccessClassifier(nn.Module):
         """Of success, in [0, 1]. Raises ValueError where an image is missing or misshapen."""
         self.spec.check(observation)
         images = np.stack([observation[name] for name, _ in self.spec.images])
-        features = self.compression(self.backbone(torch.from_numpy(images)))
-        return torch.sigmoid(self(features[None])).item()
+        return torch.sigmoid(self(self.features(torch.from_numpy(images[None])))).item()
 
 
 def to_bytes(classifier: SuccessClassifier, figures: dict[str, Any] | None = None) -> bytes:

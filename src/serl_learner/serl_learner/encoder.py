@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from serl_learner.backbone import Backbone
+from serl_learner.backbone import TRAINED, Backbone
 from serl_learner.compression import Compression
 from serl_learner.config import expect
 from serl_learner.networks import EnsembleLayerNormTanh, EnsembleLinear
@@ -23,7 +23,7 @@ from serl_learner.transition import ObservationSpec
 class EncoderConfig:
     """How images are seen. Sizes are SERL's, but for the channels, of which SERL keeps all."""
 
-    backbone: str = "resnet10"  # or resnet18, both frozen; small: trained with the critic
+    backbone: str = "resnet10"  # or resnet18, both frozen; small, tiny: trained with the heads
     weights: str = "random"  # of the backbone: random, imagenet (resnet18), or a file
     stored_views: int = 2  # shifted views whose features are kept per frame; 0: keep the pixels
     channels: int = 64  # of a frozen backbone's, compressed to so many by what demonstrations show
@@ -40,7 +40,7 @@ class EncoderConfig:
         expect(0 <= self.dropout < 1, "dropout", "0 to below 1", self.dropout)
         for name in ("channels", "frame_stack", "embeddings", "bottleneck", "proprioception"):
             expect(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
-        trained = self.backbone == "small" and self.stored_views > 0
+        trained = self.backbone in TRAINED and self.stored_views > 0
         expect(not trained, "stored_views", "0 with a backbone that is trained", self.stored_views)
 
 

@@ -87,11 +87,14 @@ class Vice:
         self._config = config
         self._frames = frames
         self._seed = seed
+        backbone = policy.backbone
+        frozen = backbone is not None and backbone.frozen
+        expect(frozen, "reward.source", "vice with images and a frozen backbone", "neither")
         for goal in goals:
             policy.spec.check(goal, "goal")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.classifier = SuccessClassifier(policy.spec, policy.encoder_config, policy.backbone)
+            self.classifier = SuccessClassifier(policy.spec, policy.encoder_config, backbone)
         self.classifier.compression = copy.deepcopy(policy.encoder.compression)
         self.classifier.to(frames.device).eval()
         self._goals = frames.encode(goals).to(frames.device)  # (G, cameras, views, *shape)

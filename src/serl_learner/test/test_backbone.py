@@ -53,6 +53,8 @@ def torchvision_resnet18() -> nn.Module:
         ("resnet18", 100, 65, (512, 4, 3)),
         ("small", 128, 128, (256, 7, 7)),
         ("small", 31, 64, (256, 1, 3)),
+        ("tiny", 128, 128, (64, 8, 8)),
+        ("tiny", 100, 65, (64, 7, 5)),
     ],
 )
 def test_shapes(name, height, width, shape):
@@ -69,7 +71,11 @@ def test_small_needs_images_that_are_large_enough():
         make_backbone("small", "random").feature_shape(64, 30)
 
 
-@pytest.mark.parametrize(("name", "size"), [("resnet10", 4_905_792), ("small", 388_416)])
+# tiny: (3 x 16 + 16 x 32 + 32 x 64 + 64 x 64) x 9 of kernels, 3 x 176 of biases and norms
+SIZES = [("resnet10", 4_905_792), ("small", 388_416), ("tiny", 60_864)]
+
+
+@pytest.mark.parametrize(("name", "size"), SIZES)
 def test_number_of_parameters(name, size):
     assert sum(p.numel() for p in make_backbone(name, "random").parameters()) == size
 
@@ -98,7 +104,7 @@ def test_random_weights_are_the_same_in_every_process(resnet10):
     assert resnet10.digest.startswith(RESNET10_RANDOM)
 
 
-@pytest.mark.parametrize("name", ["resnet10", "resnet18", "small"])
+@pytest.mark.parametrize("name", ["resnet10", "resnet18", "small", "tiny"])
 def test_random_weights_leave_the_global_generator_alone(name):
     torch.manual_seed(3)
     before = torch.get_rng_state()
@@ -127,8 +133,9 @@ def test_frozen_stays_in_evaluation_and_without_gradients(resnet10, torchvision_
         assert torch.equal(features, before)
 
 
-def test_small_is_trained():
-    backbone = make_backbone("small", "random")
+@pytest.mark.parametrize("name", ["small", "tiny"])
+def test_the_small_ones_are_trained(name):
+    backbone = make_backbone(name, "random")
     assert not backbone.frozen and backbone.digest == ""
     assert backbone.train().training
     backbone(images()).square().mean().backward()
@@ -175,7 +182,7 @@ def test_saving_to_where_nothing_can_be_written(resnet10, tmp_path):
         (
             "resnet50",
             "random",
-            "encoder.backbone: expected one of resnet10, resnet18, small, got resnet50",
+            "encoder.backbone: expected one of resnet10, resnet18, small, tiny, got resnet50",
         ),
         ("small", "imagenet", "encoder.weights: expected random for small, got imagenet"),
         ("small", "eyes.safetensors", "encoder.weights: expected random for small, got eyes.safet"),

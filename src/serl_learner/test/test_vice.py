@@ -184,3 +184,11 @@ def test_steps_are_paired_with_what_followed_and_never_across_a_gap():
 def test_bad_configuration_is_refused(change, message):
     with pytest.raises(ConfigError, match=message):
         ViceConfig(**change)
+
+
+def test_a_backbone_that_is_trained_is_refused():
+    encoder = EncoderConfig(backbone="tiny", stored_views=0)
+    backbone = make_backbone("tiny", "random")
+    policy = Policy(SPEC, 2, (8,), encoder=encoder, backbone=backbone)
+    with pytest.raises(ConfigError, match="expected vice with images and a frozen backbone"):
+        Vice(ViceConfig(), policy, GOALS, Frames(SPEC, encoder, backbone), seed=0)

@@ -106,7 +106,10 @@ class Confusion:
 
 
 def figures(learned: Dataset, held_out: Dataset, confusion: Confusion) -> dict[str, Any]:
-    """For the classifier's file: what it has learned from, and how it judged what was held out."""
+    """For the file of a classifier that has learned from both parts.
+
+    They say how the same training on `learned` alone judged what was held out.
+    """
     counts = {"learned_from": learned.counts(), "held_out": held_out.counts()}
     return counts | confusion.figures()
 

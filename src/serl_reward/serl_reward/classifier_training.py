@@ -1,7 +1,8 @@
 """Trains the classifier of success on labelled frames (SERL, section 4.2).
 
-The backbone sees each frame once, for a few randomly shifted views; the training is that of the
-small head alone. Nothing is chosen by the held-out episodes: the number of steps is fixed.
+A backbone that is trained with the head sees each frame anew, shifted. A frozen one sees it once,
+for a few shifted views: faster, and as good as its weights are for the task.
+Nothing is chosen by the held-out episodes: the number of steps is fixed.
 """
 
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from serl_learner.augmentation import random_offsets, shift_images
 from serl_learner.backbone import make_backbone
 from serl_learner.classifier import SuccessClassifier, weights_version
 from serl_learner.config import expect
@@ -25,12 +27,12 @@ FITTED_TO = 512  # frames that the compression is measured on
 
 @dataclass(frozen=True)
 class ClassifierConfig:
-    steps: int = 1500
-    batch_size: int = 128  # frames, half of them successes
-    learning_rate: float = 3e-4  # at the start; falls to 0 along a cosine
+    steps: int = 600
+    batch_size: int = 64  # frames, half of them successes
+    learning_rate: float = 1e-3  # at the start; falls to 0 along a cosine
     weight_decay: float = 1e-2
     label_smoothing: float = 0.02  # so much of each label is the other one: no logit runs away
-    views: int = 4  # randomly shifted ones of each frame
+    views: int = 4  # randomly shifted ones of each frame, for a frozen backbone
 
     def __post_init__(self) -> None:
         expect(self.steps >= 1, "steps", "at least 1", self.steps)
@@ -41,6 +43,11 @@ class ClassifierConfig:
         expect(self.views >= 1, "views", "at least 1", self.views)
 
 
+def trained_encoder(encoder: EncoderConfig) -> EncoderConfig:
+    """The task's, with a backbone that is trained together with the head."""
+    return replace(encoder, backbone="tiny", weights="random", stored_views=0)
+
+
 def train_classifier(
     data: Dataset,
     encoder: EncoderConfig,
@@ -48,14 +55,17 @@ def train_classifier(
     seed: int,
     say: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> SuccessClassifier:
-    """Fits compression and head to all of `data`. `say(what, done, total)` hears of progress."""
+    """Fits to all of `data` what is not frozen. `say(what, done, total)` hears of progress."""
     backbone = make_backbone(encoder.backbone, encoder.weights)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # of the first weights and of the dropout
         classifier = SuccessClassifier(data.spec, encoder, backbone)
-        _fit_compression(classifier, data.images)
-        views = _views(classifier, data, config.views, seed, say)
-        _fit_head(classifier, views, torch.from_numpy(data.labels), config, say)
+        if backbone.frozen:
+            _fit_compression(classifier, data.images)
+            features = _stored_views(classifier, data, config.views, seed, say)
+        else:
+            features = _shifted_views(classifier, data, seed)
+        _fit(classifier, features, torch.from_numpy(data.labels), config, say)
     classifier.version = weights_version(classifier)
     return classifier.eval()
 
@@ -63,10 +73,8 @@ def train_classifier(
 @torch.inference_mode()
 def judge(classifier: SuccessClassifier, images: np.ndarray) -> np.ndarray:
     """Probability of success (M,) of frames (M, cameras, H, W, 3) uint8."""
-    logits = []
-    for part in torch.from_numpy(images).split(ENCODED_TOGETHER):
-        features = classifier.compression(classifier.backbone(part.flatten(0, 1)))
-        logits.append(classifier(features.unflatten(0, part.shape[:2])))
+    parts = torch.from_numpy(images).split(ENCODED_TOGETHER)
+    logits = [classifier(classifier.features(part)) for part in parts]
     return torch.sigmoid(torch.cat(logits)).numpy()
 
 
@@ -77,8 +85,14 @@ def _fit_compression(classifier: SuccessClassifier, images: np.ndarray) -> None:
     classifier.compression.fit(torch.cat(parts))
 
 
-def _views(classifier: SuccessClassifier, data: Dataset, views: int, seed: int, say) -> Tensor:
-    """Compressed features (M, cameras, views, C, h, w) float16 of shifted frames."""
+# From indices of frames (B,) to their features (B, cameras, C, h, w), as seen in a random view.
+Features = Callable[[Tensor], Tensor]
+
+
+def _stored_views(
+    classifier: SuccessClassifier, data: Dataset, views: int, seed: int, say
+) -> Features:
+    """Of a frozen backbone, computed here. Each camera of a frame is in a view of its own."""
     config = replace(classifier.encoder_config, stored_views=views)
     frames = Frames(data.spec, config, classifier.backbone, classifier.compression, seed)
     names = [name for name, _ in data.spec.images]
@@ -87,33 +101,51 @@ def _views(classifier: SuccessClassifier, data: Dataset, views: int, seed: int, 
         part = data.images[begin : begin + ENCODED_TOGETHER]
         seen.append(frames.encode([dict(zip(names, images, strict=True)) for images in part]))
         say("looking at the frames", begin + len(part), len(data))
-    return torch.cat(seen)
+    stored = torch.cat(seen)  # (M, cameras, views, C, h, w) float16
+    cameras = torch.arange(len(names))
+
+    def features(chosen: Tensor) -> Tensor:
+        view = torch.randint(views, (len(chosen), len(cameras)))
+        return stored[chosen[:, None], cameras, view]
+
+    return features
 
 
-def _fit_head(
+def _shifted_views(classifier: SuccessClassifier, data: Dataset, seed: int) -> Features:
+    """Of a backbone that is trained, computed anew each time."""
+    images, shift = torch.from_numpy(data.images), classifier.encoder_config.shift
+    generator = torch.Generator().manual_seed(seed)
+
+    def features(chosen: Tensor) -> Tensor:
+        pixels = images[chosen].flatten(0, 1)
+        shifted = shift_images(pixels, random_offsets(len(pixels), shift, generator))
+        return classifier.features(shifted.unflatten(0, (len(chosen), -1)))
+
+    return features
+
+
+def _fit(
     classifier: SuccessClassifier,
-    views: Tensor,
+    features: Features,
     labels: Tensor,
     config: ClassifierConfig,
     say,
 ) -> None:
-    """Each batch has as many successes as others, each camera of a frame in a view of its own."""
+    """Each batch has as many successes as others."""
     classifier.train()
     positives, negatives = labels.nonzero()[:, 0], (~labels).nonzero()[:, 0]
     targets = labels.float() * (1 - config.label_smoothing) + config.label_smoothing / 2
     classes, half = (positives, negatives), config.batch_size // 2
-    cameras = torch.arange(views.shape[1])
     optimizer = torch.optim.AdamW(
-        classifier.head.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        classifier.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
     )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.steps)
     for step in range(config.steps):
         frames = torch.cat([part[torch.randint(len(part), (half,))] for part in classes])
-        view = torch.randint(views.shape[2], (2 * half, len(cameras)))
-        logits = classifier(views[frames[:, None], cameras, view])
+        logits = classifier(features(frames))
         loss = F.binary_cross_entropy_with_logits(logits, targets[frames])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
-        say("training the head", step + 1, config.steps)
+        say("training", step + 1, config.steps)

@@ -6,11 +6,16 @@ from serl_learner.classifier import weights_version
 from serl_learner.encoder import EncoderConfig
 from serl_learner.transition import ObservationSpec
 from serl_reward.classifier_report import TRUSTED, Confusion
-from serl_reward.classifier_training import ClassifierConfig, judge, train_classifier
+from serl_reward.classifier_training import (
+    ClassifierConfig,
+    judge,
+    train_classifier,
+    trained_encoder,
+)
 from serl_reward.dataset import Dataset, split
 
 SPEC = ObservationSpec((), (("wrist_1", (32, 32, 3)), ("wrist_2", (32, 32, 3))))
-ENCODER = EncoderConfig(channels=32)
+FROZEN = EncoderConfig(channels=32)
 CONFIG = ClassifierConfig(steps=100, views=1)
 
 
@@ -32,15 +37,16 @@ def insertions(rng, frames=240, episodes=16):
     return Dataset(SPEC, images, labels, np.sort(rng.integers(0, episodes, frames)))
 
 
-def held_out_confusion(data, seed=0):
+def held_out_confusion(data, encoder=FROZEN, seed=0):
     learned, held_out = split(data, seed)
-    classifier = train_classifier(learned, ENCODER, CONFIG, seed)
+    classifier = train_classifier(learned, encoder, CONFIG, seed)
     return classifier, Confusion.of(held_out.labels, judge(classifier, held_out.images))
 
 
-def test_it_learns_what_success_looks_like_and_its_seed_decides():
+@pytest.mark.parametrize("encoder", [FROZEN, trained_encoder(FROZEN)])
+def test_it_learns_what_success_looks_like_and_its_seed_decides(encoder):
     data = insertions(np.random.default_rng(0))
-    classifier, confusion = held_out_confusion(data)
+    classifier, confusion = held_out_confusion(data, encoder)
     assert confusion.balanced_accuracy.value > 0.98
     assert classifier.version == weights_version(classifier) > 0
     assert not classifier.training
@@ -48,7 +54,7 @@ def test_it_learns_what_success_looks_like_and_its_seed_decides():
     assert judge(classifier, data.images[:1])[0] == pytest.approx(
         classifier.probability(frame), abs=1e-4
     )
-    assert held_out_confusion(data)[0].version == classifier.version
+    assert held_out_confusion(data, encoder)[0].version == classifier.version
 
 
 def test_it_claims_nothing_where_labels_are_random():

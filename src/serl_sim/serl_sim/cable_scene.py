@@ -55,7 +55,7 @@ CABLE_END = HeldObject(
 )
 # On the hand: one looks along the cable, where to, and one from the side, how deep. From behind,
 # the fingers would hide the clip.
-CAMERAS = [0.08, 0.02, 0.05], [0.03, -0.075, 0.06]
+CAMERAS = [0.07, 0.02, 0.055], [0.025, -0.05, 0.08]
 # Contacts of the cable: as hard as lets a 45 degree lead-in guide such light points.
 _CONTACT = {
     "contype": TOUCH["contype"],
@@ -145,7 +145,7 @@ def add_cable_scene(spec: mujoco.MjSpec) -> None:
     """To be added to an arm, whose joints stay the first ones."""
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_DISCRETE  # implicit in the bending
     add_gripper_shapes(spec)
-    add_wrist_cameras(spec, CAMERAS, target=[0.02, 0.0, HAND_TO_TCP + CABLE_END.tip])
+    add_wrist_cameras(spec, CAMERAS, target=[0.022, 0.0, HAND_TO_TCP + CABLE_END.tip])
     add_table(spec)
     add_fixture(spec)
     add_clip(spec)

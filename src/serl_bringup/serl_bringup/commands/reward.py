@@ -62,19 +62,24 @@ def _add_train(actions) -> None:
                    help="default: rewards/TASK.safetensors; its picture is beside it")  # fmt: skip
     p.add_argument("--seed", type=at_least(0), default=0)
     p.add_argument("--steps", type=at_least(1), help="of training")
+    p.add_argument("--frozen", action="store_true",
+                   help="train the head alone, on the backbone of the task's section encoder,"
+                   " whose weights may know more (default: a backbone is trained too)")  # fmt: skip
     p.set_defaults(command=_train)
 
 
 def _train(arguments) -> int:
     from serl_bringup.reward_training import train_file
     from serl_bringup.task import load_task
-    from serl_reward.classifier_training import ClassifierConfig
+    from serl_reward.classifier_training import ClassifierConfig, trained_encoder
 
     task = load_task(arguments.task, observations="vision")
+    encoder = task.encoder if arguments.frozen else trained_encoder(task.encoder)
     config = ClassifierConfig(steps=arguments.steps) if arguments.steps else ClassifierConfig()
     path = arguments.output or Path("rewards", f"{task.task}.safetensors")
     wanted = arguments.positives, arguments.negatives
-    train_file(task, arguments.recordings, *wanted, config, arguments.seed, path, Console())
+    data = task.task, arguments.recordings, *wanted
+    train_file(*data, encoder, config, arguments.seed, path, Console())
     return 0
 
 
