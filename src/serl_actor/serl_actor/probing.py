@@ -12,7 +12,8 @@ DISTRACTED = 0.01  # of an approach's steps begin some steps of wandering: near 
 DWELL = (2, 6)  # in success: many short visits show more than a few long ones
 RETREAT = (0, 10)  # further steps undone out of success: first a near miss, then further away
 STROLL = (0, 8)  # of wandering between two approaches
-TREMBLE = (0.02, 0.3)  # within success, around where the tool came to; share of a full action
+TREMBLE = (0.02, 0.4)  # within success, around where the tool came to; share of a full action
+BLINDLY = 0.5  # of the retreats are followed by the way back in from wherever the stroll led to
 
 
 class GoesOn(gym.Wrapper):
@@ -27,8 +28,9 @@ class Probing(gym.Wrapper):
     """Acts by itself, whatever action it is given; `info["intervene_action"]` is what it did.
 
     The demonstrator goes to success. There the tool rests, trembles, is pulled out by the last
-    actions undone, wanders, and goes in again. Some episodes only wander. What success is,
-    the `info` of the wrapped environment says.
+    actions undone, and wanders. From there it may repeat these actions, which then miss, before the
+    demonstrator goes in again. Some episodes only wander. What success is, the `info` of the
+    wrapped environment says.
     """
 
     def __init__(self, env: gym.Env, demonstrator: Device, seed: int):
@@ -91,11 +93,23 @@ class Probing(gym.Wrapper):
 
     def _retreat(self):
         """Undoes what led to success until it is none, as a cable may be tugged along, and more."""
-        further = self._length(RETREAT)
+        further, undone = self._length(RETREAT), []
         while self._done and (self._success or further > 0):
             further -= not self._success
-            yield _arm_alone(-self._done.pop())
+            undone.append(self._done.pop())
+            yield _arm_alone(-undone[-1])
         yield from self._stroll(self._rng.uniform(0.1, 0.5))
+        if self._rng.random() < BLINDLY:
+            yield from self._repeat(undone)
+
+    def _repeat(self, undone: list[np.ndarray]):
+        """The same way in, beside the right one, and back: what resembles success most."""
+        repeated = []
+        while undone and not self._success:
+            repeated.append(undone.pop())
+            yield _arm_alone(repeated[-1])
+        while repeated:
+            yield _arm_alone(-repeated.pop())
 
     def _stroll(self, size: float):
         for _ in range(self._length(STROLL)):

@@ -62,6 +62,21 @@ def test_it_is_pulled_out_the_way_it_came_before_it_wanders(monkeypatch):
         assert any(np.allclose(actions[step], -done, atol=1e-6) for done in actions[:step])
 
 
+def test_the_same_way_in_is_tried_again_from_where_it_strayed_to(monkeypatch):
+    monkeypatch.setattr(probing, "BLINDLY", 1.0)
+    monkeypatch.setattr(probing, "TREMBLE", (0.0, 0.0))
+    monkeypatch.setattr(probing, "RETREAT", (2, 2))
+    success, actions = steps()
+    left = int(np.flatnonzero(success[:-1] & ~success[1:])[0]) + 1
+    undone = [-actions[left - 1], -actions[left], -actions[left + 1]]  # the newest first
+    again = [
+        step
+        for step in range(left, left + 2 + probing.STROLL[1] + 3)
+        if np.allclose(actions[step : step + 2], undone[:0:-1], atol=1e-6)
+    ]
+    assert again  # within a stroll's length, in their old order
+
+
 def test_without_dwelling_there_are_fewer_successes():
     assert steps(dwells=False)[0].mean() < 0.5 * steps()[0].mean()
 
