@@ -12,7 +12,7 @@ DISTRACTED = 0.01  # of an approach's steps begin some steps of wandering: near 
 DWELL = (2, 6)  # in success: many short visits show more than a few long ones
 RETREAT = (0, 10)  # further steps undone out of success: first a near miss, then further away
 STROLL = (0, 8)  # of wandering between two approaches
-TREMBLE = (0.02, 0.4)  # within success, around where the tool came to; share of a full action
+TREMBLE = (0.02, 0.3)  # within success, around where the tool came to; share of a full action
 BLINDLY = 0.5  # of the retreats are followed by the way back in from wherever the stroll led to
 
 

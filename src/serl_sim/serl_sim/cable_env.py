@@ -29,7 +29,9 @@ class CableRoutingConfig(ManipulationConfig):
     random_rz: float = _YAW
     box_low: tuple[float, ...] = (-0.01, -0.1, -0.001, -0.01, -0.01, -_YAW)
     box_high: tuple[float, ...] = (0.1, 0.1, 0.1, 0.01, 0.01, _YAW)
-    success_tolerance: float = 0.002  # m, of the centreline at both ends of the slot
+    # m, of the centreline at both ends of the slot: there the cable lies wholly between the slot's
+    # parallel walls, below its rim. A camera sees that; it does not see how deep a hidden cable is.
+    success_tolerance: float = 0.004
     stiffness: tuple[float, ...] = (2000.0, 2000.0, 2000.0, 75.0, 75.0, 75.0)
     damping: tuple[float, ...] = (89.0, 89.0, 89.0, 7.0, 7.0, 7.0)
     clip_positive: tuple[float, ...] = (0.005, 0.005, 0.005, 0.1, 0.1, 0.04)
@@ -83,7 +85,7 @@ class CableRoutingEnv(ManipulationEnv):
         mujoco.mj_step(model, data)
 
     def is_success(self) -> bool:
-        """Ground truth: the cable lies on the slot's floor, at both ends of the slot."""
+        """Ground truth: the cable lies in the slot, at both of its ends."""
         return bool(
             (np.linalg.norm(self.cable_error(), axis=1) < self.config.success_tolerance).all()
         )
