@@ -40,7 +40,7 @@ DRAG = 0.003  # Ns/m of each point: a swinging cable comes to rest within half a
 CLEARANCE = 0.00025  # per side, of the cable in the slot
 DEPTH = 0.010  # of the slot, from floor to rim
 THICKNESS = 0.012  # of the clip, along the slot
-_LEAD = 0.003  # of the slot's lead-in, 45 degrees
+LEAD = 0.003  # of the slot's lead-in, 45 degrees
 WALL = 0.005  # thickness of the slot's walls
 
 FLOOR = np.array([0.505, 0.0, 0.070])  # middle of the slot's floor
@@ -76,7 +76,7 @@ def add_clip(spec: mujoco.MjSpec) -> None:
     size = np.array([THICKNESS, 2 * (inner + WALL), FLOOR[2]])
     add_box(clip, [0, 0, -size[2] / 2], size, DARK_BLUE, touch=True, name="clip_floor")
     for side in (-1, 1):
-        add_lead_in_wall(clip, 1, side, inner, WALL, THICKNESS, DEPTH, _LEAD)
+        add_lead_in_wall(clip, 1, side, inner, WALL, THICKNESS, DEPTH, LEAD)
 
 
 def add_fixture(spec: mujoco.MjSpec) -> None:

@@ -100,8 +100,22 @@ def test_beside_the_clip_is_not_success(env, y):
 
 def test_above_the_slot_is_not_success(env):
     env.place(tool_at(env, [0.0, 0.0, 0.02]))
-    assert env.cable_error()[1, 2] > 0.002
+    assert env.cable_error()[1, 2] > env.config.success_tolerance
     assert not env.is_success()
+
+
+def test_a_cable_that_sticks_out_of_the_slot_is_no_success(env):
+    lower(env, 0.0)
+    tolerance = env.config.success_tolerance
+    # Its top below the rim, its middle below the lead-in: held by parallel walls.
+    assert 2 * cable_scene.RADIUS + tolerance < cable_scene.DEPTH
+    assert cable_scene.RADIUS + tolerance < cable_scene.DEPTH - cable_scene.LEAD
+    for lift, inside in ((0.003, True), (0.006, False)):
+        before = env._slides.copy()
+        env._slides[:, 2] += lift
+        mujoco.mj_forward(env.robot.model, env.robot.data)
+        assert env.is_success() == inside
+        env._slides[:] = before
 
 
 def test_what_counts_is_the_cable_and_not_the_tool(env):
