@@ -12,6 +12,8 @@ SOURCES = ("environment", "pose", "classifier", "vice", "human")
 @dataclass(frozen=True)
 class ClassifierRewardConfig(RewardForm):
     file: str = ""  # of `serl reward train`
+    # A success that is missed costs a step. One that is made up is what a policy learns to repeat.
+    threshold: float = 0.9
 
     def __post_init__(self) -> None:
         super().__post_init__()
