@@ -90,6 +90,17 @@ def test_train_writes_a_classifier_with_its_figures_and_a_picture(model):
     assert "balanced accuracy" in said and "16 of 4 episodes" in said and "warning" not in said
 
 
+def test_frozen_keeps_the_backbone_of_the_task(model, recording, tmp_path, monkeypatch, capsys):
+    assert from_bytes(model.read_bytes())[0].backbone.name == "tiny"
+    path = tmp_path / "frozen.safetensors"
+    options = "--frozen", "--steps", 5, "--output", path
+    code, _, _ = serl(monkeypatch, capsys, "train", TASK, recording, *options)
+    assert code == 0
+    classifier, _ = from_bytes(path.read_bytes())
+    assert classifier.backbone.name == load_task(TASK, observations="vision").encoder.backbone
+    assert classifier.backbone.frozen
+
+
 def test_check_shows_each_frame_of_a_recording_and_of_a_video(
     model, recording, tmp_path, monkeypatch, capsys
 ):
