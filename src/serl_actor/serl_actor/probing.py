@@ -1,5 +1,7 @@
 """Moves a tool around a task's goal: in, out and past it, so that a classifier can learn both."""
 
+from collections.abc import Sequence
+
 import gymnasium as gym
 import numpy as np
 
@@ -13,7 +15,7 @@ DWELL = (2, 6)  # in success: many short visits show more than a few long ones
 RETREAT = (0, 10)  # further steps undone out of success: first a near miss, then further away
 STROLL = (0, 8)  # of wandering between two approaches
 TREMBLE = (0.02, 0.3)  # within success, around where the tool came to; share of a full action
-BLINDLY = 0.5  # of the retreats are followed by the way back in from wherever the stroll led to
+MISSES = (1, 4)  # of a retreat: ways back in, each from beside the last one
 
 
 class GoesOn(gym.Wrapper):
@@ -28,9 +30,9 @@ class Probing(gym.Wrapper):
     """Acts by itself, whatever action it is given; `info["intervene_action"]` is what it did.
 
     The demonstrator goes to success. There the tool rests, trembles, is pulled out by the last
-    actions undone, and wanders. From there it may repeat these actions, which then miss, before the
-    demonstrator goes in again. Some episodes only wander. What success is, the `info` of the
-    wrapped environment says.
+    actions undone, and wanders aside, from where the same actions miss: what a policy would take
+    for success most easily. Then the demonstrator goes in again. Some episodes only wander. What
+    success is, the `info` of the wrapped environment says.
     """
 
     def __init__(self, env: gym.Env, demonstrator: Device, seed: int):
@@ -98,22 +100,29 @@ class Probing(gym.Wrapper):
             further -= not self._success
             undone.append(self._done.pop())
             yield _arm_alone(-undone[-1])
-        yield from self._stroll(self._rng.uniform(0.1, 0.5))
-        if self._rng.random() < BLINDLY:
-            yield from self._repeat(undone)
+        for _ in range(self._length(MISSES)):
+            yield from self._stroll(self._rng.uniform(0.1, 0.5), undone)
+            yield from self._miss(undone)
 
-    def _repeat(self, undone: list[np.ndarray]):
-        """The same way in, beside the right one, and back: what resembles success most."""
+    def _miss(self, undone: list[np.ndarray]):
+        """The same way in, and back."""
         repeated = []
-        while undone and not self._success:
-            repeated.append(undone.pop())
-            yield _arm_alone(repeated[-1])
-        while repeated:
-            yield _arm_alone(-repeated.pop())
+        for action in reversed(undone):
+            if self._success:
+                break
+            repeated.append(_arm_alone(action))
+            yield repeated[-1]
+        for action in reversed(repeated):
+            yield -action
 
-    def _stroll(self, size: float):
+    def _stroll(self, size: float, aside_of: Sequence[np.ndarray] = ()):
+        """Wanders for a while; where there is a way in, beside it, neither in nor out."""
+        way = np.sum(aside_of, axis=0)[:3] if len(aside_of) else np.zeros(3)
+        way = way / max(np.linalg.norm(way), 1e-6)
         for _ in range(self._length(STROLL)):
-            yield self._wander(size)
+            action = self._wander(size)
+            action[:3] -= (action[:3] @ way) * way
+            yield action
 
     def _wander(self, size: float) -> np.ndarray:
         self._drift = 0.9 * self._drift + np.sqrt(0.19) * self._rng.normal(size=self._drift.shape)

@@ -63,7 +63,7 @@ def test_it_is_pulled_out_the_way_it_came_before_it_wanders(monkeypatch):
 
 
 def test_the_same_way_in_is_tried_again_from_where_it_strayed_to(monkeypatch):
-    monkeypatch.setattr(probing, "BLINDLY", 1.0)
+    monkeypatch.setattr(probing, "MISSES", (1, 1))
     monkeypatch.setattr(probing, "TREMBLE", (0.0, 0.0))
     monkeypatch.setattr(probing, "RETREAT", (2, 2))
     success, actions = steps()
@@ -75,6 +75,14 @@ def test_the_same_way_in_is_tried_again_from_where_it_strayed_to(monkeypatch):
         if np.allclose(actions[step : step + 2], undone[:0:-1], atol=1e-6)
     ]
     assert again  # within a stroll's length, in their old order
+
+
+def test_a_stroll_before_a_miss_leads_aside_of_the_way_in():
+    environment = Probing(make_environment(CONFIG), lambda observation: None, seed=0)
+    way_out = [np.array([0.0, 0.3, 0.4, 0.0, 0.0, 0.1])] * 3
+    moves = [move for _ in range(10) for move in environment._stroll(0.5, way_out)]
+    assert len(moves) > 10 and np.abs(moves).max() > 0.1
+    np.testing.assert_allclose([move[:3] @ way_out[0][:3] for move in moves], 0, atol=1e-12)
 
 
 def test_without_dwelling_there_are_fewer_successes():
