@@ -11,7 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress as ProgressBar
 
-from serl_actor.actor import Actor, ActorConfig, EpisodeStats
+from serl_actor.actor import Actor, ActorConfig, EpisodeStats, PolicySource
 from serl_actor.demonstrations import FAILURES_ALLOWED, Resting
 from serl_actor.environment import control_period_s, make_demonstrator, make_environment
 from serl_actor.probing import GoesOn, Probing
@@ -20,11 +20,27 @@ from serl_bringup.demonstrations import new_file
 from serl_bringup.keys import Keys
 from serl_bringup.task import Task
 from serl_learner.config import ConfigError
-from serl_learner.transition import Transition
+from serl_learner.policy import Policy
+from serl_learner.transition import Observation, Transition
 from serl_reward.dataset import choose_frames, labelled_frames
 
 # A label by key: whether the frame of the step just made shows success.
 Labeller = Callable[[], bool]
+
+
+class Exploring:
+    """A policy that learns no more, with its exploration."""
+
+    version = 0
+
+    def __init__(self, policy: Policy):
+        self._policy = policy
+
+    def begin_episode(self) -> None:
+        self._policy.begin_episode()
+
+    def act(self, observation: Observation) -> np.ndarray:
+        return self._policy.act(observation, deterministic=False)
 
 
 class LabelledByPerson(gym.Wrapper):
@@ -51,9 +67,10 @@ def collect_file(
     seed: int,
     path: Path,
     by_key: bool,
+    policy: Policy | None,
     console: Console,
 ) -> None:
-    """Probes the task's environment until there are so many frames of each class, in a new file."""
+    """Acts as in `collect` until there are so many frames of each class, in a new file."""
     if by_key:
         console.print("SPACE marks the frame of that step as success; hold it while that lasts")
     with (
@@ -70,7 +87,7 @@ def collect_file(
             append(transition)
             bar.update(shown[not transition.success], advance=1)
 
-        collect(task, positives, negatives, seed, write, keys.space if keys else None)
+        collect(task, positives, negatives, seed, write, keys.space if keys else None, policy)
     show_counts(path, console)
 
 
@@ -81,18 +98,20 @@ def collect(
     seed: int,
     write: Callable[[Transition], None],
     labeller: Labeller | None = None,
+    policy: Policy | None = None,
 ) -> None:
-    """Labels are the environment's, or those of a `labeller`, for whom it keeps the robot's rate.
+    """Probes the task's environment, or shows what a `policy` takes for success.
 
-    Each transition's label is that of what follows it. Raises ConfigError where the environment
-    has no cameras or no demonstrator, or where many episodes in a row bring no positive frame.
+    Labels are the environment's, or those of a `labeller`, for whom it keeps the robot's rate. Each
+    transition's label is that of what follows it. Raises ConfigError where the environment has no
+    cameras or no demonstrator, or where many episodes in a row bring no positive frame.
     """
-    environment, probing = _probing(task, seed, labeller)
+    environment, probing, source = _acting(task, seed, labeller, policy)
     counted = _Counted(task.task, positives, negatives, probing, write)
     rate_hz = 0.0 if labeller is None else 1.0 / control_period_s(environment)
     actor = Actor(
         environment,
-        Resting(environment.action_space.shape[0]),
+        source,
         ActorConfig(max_steps=np.iinfo(np.int64).max, control_rate_hz=rate_hz),
         sinks=[counted.add],
         episode_sinks=[counted.end],
@@ -139,19 +158,27 @@ def show_counts(path: Path, console: Console) -> None:
     console.print(f"{path}: {', '.join(parts)}", soft_wrap=True)
 
 
-def _probing(task: Task, seed: int, labeller: Labeller | None) -> tuple[gym.Env, Probing]:
+def _acting(
+    task: Task, seed: int, labeller: Labeller | None, policy: Policy | None
+) -> tuple[gym.Env, Probing | None, PolicySource]:
     """The environment in the form of the task's demonstrations, and what acts in it."""
     config = task.environment
     environment = make_environment(replace(config, relative_frame=False))
     spaces = environment.observation_space.values()
     if not any(len(space.shape) == 3 for space in spaces):
         raise ConfigError(f"{task.task}: expected observations of cameras")
-    demonstrator = make_demonstrator(config, environment, seed)
-    environment = GoesOn(environment)
+    simulation, environment = environment, GoesOn(environment)
     if labeller is not None:
         environment = LabelledByPerson(environment, labeller)
-    probing = Probing(environment, demonstrator, seed)
-    return (RelativeFrame(probing) if config.relative_frame else probing), probing
+    probing, source = None, Resting(environment.action_space.shape[0])
+    if policy is not None:
+        source = Exploring(policy)
+    else:
+        demonstrator = make_demonstrator(config, simulation, seed)
+        environment = probing = Probing(environment, demonstrator, seed)
+    if config.relative_frame:
+        environment = RelativeFrame(environment)
+    return environment, probing, source
 
 
 class _Counted:
@@ -165,7 +192,8 @@ class _Counted:
     def add(self, transition: Transition) -> None:
         self._write(transition)
         self._missing[transition.success] -= 1
-        self._probing.dwells = self._missing[True] > 0
+        if self._probing is not None:
+            self._probing.dwells = self._missing[True] > 0
 
     def enough(self) -> bool:
         return max(self._missing.values()) <= 0

@@ -17,10 +17,13 @@ from serl_bringup import cli
 from serl_bringup.keys import Keys
 from serl_bringup.reward_data import collect
 from serl_bringup.task import load_task
+from serl_learner.backbone import make_backbone
 from serl_learner.classifier import from_bytes, weights_version
 from serl_learner.codec import encode_transition
 from serl_learner.config import ConfigError
-from serl_learner.transition import Transition
+from serl_learner.encoder import EncoderConfig
+from serl_learner.policy import Policy
+from serl_learner.transition import ObservationSpec, Transition
 from serl_learner.transition_log import TransitionLog, load_transitions
 from serl_reward.dataset import labelled_frames
 
@@ -150,6 +153,19 @@ def test_collect_labels_by_where_the_connector_is():
     np.testing.assert_allclose(depths, 0.04, atol=0.0015)  # the reset is 4 cm above the seat
 
 
+def test_collect_shows_what_a_policy_does():
+    encoder = EncoderConfig(backbone="tiny", stored_views=0)
+    cameras = tuple((name, (128, 128, 3)) for name in ("wrist_1", "wrist_2"))
+    spec = ObservationSpec((("pose", 6),), cameras)
+    policy = Policy(spec, 6, (8,), encoder=encoder, backbone=make_backbone("tiny", "random"))
+    transitions = []
+    task = load_task(TASK, observations="vision")
+    collect(task, 0, 12, 3, transitions.append, policy=policy)
+    assert len(transitions) in (12, 13)  # the last one ends the episode
+    assert not any(t.success or t.intervened for t in transitions)
+    assert np.std([t.action for t in transitions], axis=0).min() > 0.05  # it explores
+
+
 def test_collect_without_cameras_is_refused():
     task = load_task(TASK, observations="state")
     with pytest.raises(ConfigError, match="pcb_insertion: expected observations of cameras"):
@@ -169,6 +185,11 @@ def test_collect_without_cameras_is_refused():
         (["collect", TASK, "--output", "text.mcap"], "text.mcap exists"),
         (["collect", TASK, "--from", "none.mcap"], "none.mcap: cannot be read"),
         (["collect", TASK, "--label", "key", "--from", "text.mcap"], "--label: expected no --from"),
+        (
+            ["collect", TASK, "--policy", "run", "--from", "text.mcap"],
+            "--policy: expected no --from",
+        ),
+        (["collect", TASK, "--policy", "run"], "run is not a run folder"),
         (["collect", TASK, "--label", "key"], "keys: expected a terminal"),
         (["check", "none.safetensors", "text.mcap"], "none.safetensors: cannot be read"),
         (["check", "text.safetensors", "text.mcap"], "text.safetensors: classifier of 12 bytes"),

@@ -20,13 +20,16 @@ def add(commands) -> None:
 def _add_collect(actions) -> None:
     p = actions.add_parser("collect", help="labelled frames, in and around success")
     p.add_argument("task", metavar="TASK")
-    p.add_argument("--positives", type=at_least(1), default=200, metavar="N", help="default: 200")
-    p.add_argument("--negatives", type=at_least(1), default=1000, metavar="N", help="default: 1000")
+    p.add_argument("--positives", type=at_least(0), metavar="N",
+                   help="default: 200; 0 with --policy")  # fmt: skip
+    p.add_argument("--negatives", type=at_least(0), default=1000, metavar="N", help="default: 1000")
     p.add_argument("--output", type=file_ending(".mcap"), metavar="FILE",
                    help="default: rewards/TASK.mcap")  # fmt: skip
     p.add_argument("--seed", type=at_least(0), default=0)
     p.add_argument("--label", choices=("script", "key"),
                    help="success is what the environment says (default), or SPACE")  # fmt: skip
+    p.add_argument("--policy", type=Path, metavar="RUN_DIR",
+                   help="of what that run's policy does, where it deceives its reward")  # fmt: skip
     p.add_argument("--from", dest="recordings", action="extend", nargs="+", type=Path, default=[],
                    metavar="FILE.mcap", help="frames of existing recordings instead")  # fmt: skip
     p.set_defaults(command=_collect)
@@ -38,15 +41,32 @@ def _collect(arguments) -> int:
 
     task = load_task(arguments.task, observations="vision")
     path = arguments.output or Path("rewards", f"{task.task}.mcap")
-    wanted = arguments.positives, arguments.negatives
+    positives = arguments.positives
+    if positives is None:
+        positives = 0 if arguments.policy else 200
+    wanted = positives, arguments.negatives
     if arguments.recordings:
-        if arguments.label:
-            raise ConfigError("--label: expected no --from, whose recordings have labels")
+        for name in ("label", "policy"):
+            if getattr(arguments, name):
+                raise ConfigError(f"--{name}: expected no --from, whose recordings are as they are")
         extract_file(task, arguments.recordings, *wanted, path, Console())
     else:
+        policy = arguments.policy and _policy(arguments.policy, task.task)
         by_key = arguments.label == "key"
-        collect_file(task, *wanted, arguments.seed, path, by_key, Console())
+        collect_file(task, *wanted, arguments.seed, path, by_key, policy, Console())
     return 0
+
+
+def _policy(run: Path, task: str):
+    from serl_bringup.conclude import load_policy
+    from serl_bringup.run_folder import RunFolder
+    from serl_bringup.task import load_task
+
+    folder = RunFolder.open(run)
+    trained = load_task(str(folder.config)).task
+    if trained != task:
+        raise ConfigError(f"--policy {run}: expected a run of {task}, got one of {trained}")
+    return load_policy(folder.latest_policy())
 
 
 def _add_train(actions) -> None:
