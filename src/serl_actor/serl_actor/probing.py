@@ -102,16 +102,20 @@ class Probing(gym.Wrapper):
             yield _arm_alone(-undone[-1])
         for _ in range(self._length(MISSES)):
             yield from self._stroll(self._rng.uniform(0.1, 0.5), undone)
-            yield from self._miss(undone)
+            if not self._success:
+                yield from self._miss(undone)
+            if self._success:
+                return
 
     def _miss(self, undone: list[np.ndarray]):
-        """The same way in, and back."""
+        """The same way in, and back; a success after all is one to be undone, like the others."""
         repeated = []
         for action in reversed(undone):
-            if self._success:
-                break
             repeated.append(_arm_alone(action))
             yield repeated[-1]
+            if self._success:
+                self._done += repeated
+                return
         for action in reversed(repeated):
             yield -action
 

@@ -24,6 +24,8 @@ from serl_learner.policy import Policy
 from serl_learner.transition import Observation, Transition
 from serl_reward.dataset import choose_frames, labelled_frames
 
+POLICY_STEPS = 30  # of an episode: a policy that has got where it wants shows the same thereafter
+
 # A label by key: whether the frame of the step just made shows success.
 Labeller = Callable[[], bool]
 
@@ -163,6 +165,8 @@ def _acting(
 ) -> tuple[gym.Env, Probing | None, PolicySource]:
     """The environment in the form of the task's demonstrations, and what acts in it."""
     config = task.environment
+    if policy is not None:
+        config = replace(config, max_episode_steps=min(config.max_episode_steps, POLICY_STEPS))
     environment = make_environment(replace(config, relative_frame=False))
     spaces = environment.observation_space.values()
     if not any(len(space.shape) == 3 for space in spaces):
