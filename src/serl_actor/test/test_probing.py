@@ -42,7 +42,7 @@ def test_it_goes_in_and_out_many_times_within_an_episode():
     success, actions = steps()
     entered = np.flatnonzero(~success[:-1] & success[1:])
     assert len(entered) >= 5
-    assert 0.1 < success.mean() < 0.9
+    assert 0.05 < success.mean() < 0.5  # most of it around success: near misses
     assert np.abs(actions).max() <= 1.0
 
 
