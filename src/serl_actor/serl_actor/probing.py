@@ -11,7 +11,7 @@ from serl_actor.intervention import Device
 ASTRAY = 0.15  # share of the episodes that wander from the start and see all of the workspace
 DISTRACTED = 0.01  # of an approach's steps begin some steps of wandering: near misses
 # Ranges, both ends included, in steps of 0.1 s.
-DWELL = (2, 6)  # in success: many short visits show more than a few long ones
+DWELL = (1, 3)  # in success: many short visits show more than a few long ones
 RETREAT = (0, 10)  # further steps undone out of success: first a near miss, then further away
 STROLL = (0, 8)  # of wandering between two approaches
 TREMBLE = (0.02, 0.3)  # within success, around where the tool came to; share of a full action
