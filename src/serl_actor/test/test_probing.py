@@ -38,11 +38,12 @@ def never_astray(monkeypatch):
     monkeypatch.setattr(probing, "ASTRAY", 0.0)
 
 
-def test_it_goes_in_and_out_many_times_within_an_episode():
+def test_it_goes_in_and_out_many_times_within_an_episode(monkeypatch):
+    monkeypatch.setattr(probing, "MISSES", (1, 1))  # more of them leave less time for it
     success, actions = steps()
     entered = np.flatnonzero(~success[:-1] & success[1:])
     assert len(entered) >= 5
-    assert 0.05 < success.mean() < 0.5  # most of it around success: near misses
+    assert 0.1 < success.mean() < 0.9
     assert np.abs(actions).max() <= 1.0
 
 

@@ -22,7 +22,7 @@ from serl_learner.classifier import from_bytes, weights_version
 from serl_learner.codec import encode_transition
 from serl_learner.config import ConfigError
 from serl_learner.encoder import EncoderConfig
-from serl_learner.policy import Policy
+from serl_learner.policy import Policy, to_bytes
 from serl_learner.transition import ObservationSpec, Transition
 from serl_learner.transition_log import TransitionLog, load_transitions
 from serl_reward.dataset import labelled_frames
@@ -166,6 +166,20 @@ def test_collect_shows_what_a_policy_does():
     assert np.std([t.action for t in transitions], axis=0).min() > 0.05  # it explores
 
 
+def test_a_policy_of_another_task_or_without_eyes_is_refused(tmp_path, monkeypatch, capsys):
+    checkpoint = tmp_path / "checkpoints" / "00000001" / "policy.safetensors"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.write_bytes(to_bytes(Policy(ObservationSpec((("pose", 6),)), 6, (8,))))
+    load_task(TASK, observations="state").save(tmp_path / "config.yaml")
+    options = "--output", tmp_path / "a.mcap", "--policy", tmp_path
+    for task, message in (
+        ("cable_routing", "expected a run of cable_routing"),
+        (TASK, "from images"),
+    ):
+        code, _, err = serl(monkeypatch, capsys, "collect", task, *options)
+        assert code == 2 and message in err and err.count("\n") == 1
+
+
 def test_collect_without_cameras_is_refused():
     task = load_task(TASK, observations="state")
     with pytest.raises(ConfigError, match="pcb_insertion: expected observations of cameras"):
@@ -190,6 +204,7 @@ def test_collect_without_cameras_is_refused():
             "--policy: expected no --from",
         ),
         (["collect", TASK, "--policy", "run"], "run is not a run folder"),
+        (["collect", TASK, "--positives", "0", "--negatives", "0"], "expected frames of one at"),
         (["collect", TASK, "--label", "key"], "keys: expected a terminal"),
         (["check", "none.safetensors", "text.mcap"], "none.safetensors: cannot be read"),
         (["check", "text.safetensors", "text.mcap"], "text.safetensors: classifier of 12 bytes"),

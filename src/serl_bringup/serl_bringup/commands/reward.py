@@ -45,6 +45,8 @@ def _collect(arguments) -> int:
     if positives is None:
         positives = 0 if arguments.policy else 200
     wanted = positives, arguments.negatives
+    if not any(wanted):
+        raise ConfigError("--positives, --negatives: expected frames of one at least, got none")
     if arguments.recordings:
         for name in ("label", "policy"):
             if getattr(arguments, name):
@@ -66,7 +68,10 @@ def _policy(run: Path, task: str):
     trained = load_task(str(folder.config)).task
     if trained != task:
         raise ConfigError(f"--policy {run}: expected a run of {task}, got one of {trained}")
-    return load_policy(folder.latest_policy())
+    policy = load_policy(folder.latest_policy())
+    if not policy.spec.images:
+        raise ConfigError(f"--policy {run}: expected a run from images, got one from state")
+    return policy
 
 
 def _add_train(actions) -> None:
