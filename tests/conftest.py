@@ -18,7 +18,7 @@ def ros_domain(monkeypatch) -> Iterator[None]:
 
 @pytest.fixture
 def start(ros_domain) -> Iterator[Callable[..., Running]]:
-    """Starts nodes; none of them outlives the test."""
+    """Starts nodes; none of them outlives the test. Of one that fails, all output is shown."""
     started = []
 
     def start(*arguments) -> Running:
@@ -28,9 +28,13 @@ def start(ros_domain) -> Iterator[Callable[..., Running]]:
     yield start
     for running in started:
         running.kill()
+        print(f"-- {running.name}:\n{running.text}")
 
 
 @pytest.fixture
 def statuses(ros_domain) -> Iterator[Statuses]:
     with Monitor("agent") as monitor:
-        yield Statuses(monitor)
+        heard = Statuses(monitor)
+        yield heard
+        heard.take()
+        print(f"-- last status of the learner: {heard.learner}")

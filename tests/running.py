@@ -43,6 +43,7 @@ class Process:
     """What it prints is in `text`."""
 
     def __init__(self, command: list[str], output: Path, **options):
+        self.name = output.name
         self._output = output
         with output.open("w") as file:
             self.process = subprocess.Popen(
