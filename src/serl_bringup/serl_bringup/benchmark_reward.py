@@ -96,7 +96,7 @@ def _vice(task: Task, observations: list[Observation], rounds: int) -> dict[str,
         update = _median_ms(lambda: agent.update(sample(2 * half), False), rounds)
         relabel = _median_ms(lambda: vice.relabel(sample(2 * half)), rounds)
         sampling = _median_ms(lambda: sample(2 * half), rounds)
-        step = _median_ms(lambda: vice.step(sample(POOL * half)), rounds)
+        step = _median_ms(lambda: vice.step(replay.sample_next_frames(POOL * half)), rounds)
     cost = relabel - sampling + step / config.period
     return {
         "critic_step_ms": round(update, 2),

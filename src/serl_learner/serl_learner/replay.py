@@ -137,7 +137,7 @@ class ReplayBuffer:
 
     def sample(self, count: int) -> Batch:
         """`count` transitions, uniformly and with replacement; a view of each frame at random."""
-        slots = self._sampleable[self._rng.integers(self._size, size=count)]
+        slots = self._sample_slots(count)
         following = self._next[slots]
         return Batch(
             self._take("state", slots),
@@ -149,9 +149,16 @@ class ReplayBuffer:
             self._take_frames(following),
         )
 
+    def sample_next_frames(self, count: int) -> Tensor:
+        """(count, cameras, stack, ...): `sample` where a batch's next_frames are all one needs."""
+        return self._take_frames(self._next[self._sample_slots(count)])
+
     def states(self) -> Tensor:
         """(N, S): the state of every transition that can be sampled."""
         return self._take("state", self._sampleable[: self._size])
+
+    def _sample_slots(self, count: int) -> np.ndarray:
+        return self._sampleable[self._rng.integers(self._size, size=count)]
 
     def _take(self, name: str, slots: np.ndarray) -> Tensor:
         return self._data[name].index_select(0, torch.from_numpy(slots).to(self._device))

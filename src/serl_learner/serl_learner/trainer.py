@@ -232,9 +232,9 @@ class Trainer:
     def _update_vice(self) -> Info:
         """When it is time, a step of the classifier against what the policy did."""
         if self._vice.classifier.version == 0:
-            self._vice.warm_up(self._sample_online)
+            self._vice.warm_up(self._sample_reached)
         due = self._vice.is_due(self._agent.critic_steps)
-        return self._vice.step(self._sample_online()) if due else {}
+        return self._vice.step(self._sample_reached()) if due else {}
 
     def _sample(self) -> Batch:
         """Half online, half prior (RLPD, "symmetric sampling"); all online without prior data."""
@@ -244,9 +244,10 @@ class Trainer:
         online = self._online.sample(size // 2)
         return self._augmented(Batch.concatenate(online, self._prior.sample(size - size // 2)))
 
-    def _sample_online(self) -> Batch:
+    def _sample_reached(self) -> Tensor:
         """The policy's states that a step of the classifier chooses its negatives from."""
-        return self._augmented(self._online.sample(POOL * self._config.batch_size // 2))
+        count = POOL * self._config.batch_size // 2
+        return self._frames.augment(self._online.sample_next_frames(count))
 
     def _augmented(self, batch: Batch) -> Batch:
         augment = self._frames.augment

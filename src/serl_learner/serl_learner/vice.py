@@ -102,7 +102,7 @@ class Vice:
             self.classifier.head.parameters(), lr=config.learning_rate
         )
 
-    def warm_up(self, sample: Callable[[], Batch]) -> None:
+    def warm_up(self, sample: Callable[[], Tensor]) -> None:
         """Teaches the first lesson, before which every reward would be a guess."""
         while self.classifier.version < self._config.warmup:
             self.step(sample())
@@ -110,9 +110,12 @@ class Vice:
     def is_due(self, critic_steps: int) -> bool:
         return critic_steps % self._config.period == 0
 
-    def step(self, batch: Batch) -> Info:
-        """One step of the classifier, by B / POOL of the batch's states, which are the policy's."""
-        states = self._negatives(_newest(batch.next_frames))
+    def step(self, reached: Tensor) -> Info:
+        """One step of the classifier. Of what the policy reached, B / POOL become its negatives.
+
+        `reached`: (B, cameras, stack, ...), frames of next observations.
+        """
+        states = self._negatives(_newest(reached))
         rng = np.random.default_rng([self._seed, self.classifier.version])
         goals = self._sample_goals(len(states), rng)
         loss = self._loss(goals, states, rng) + self._config.gradient_penalty * self._penalty(

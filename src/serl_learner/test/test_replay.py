@@ -271,3 +271,6 @@ def test_any_history_gives_exactly_the_true_stacks(history, capacity, stack):
                 assert cameras[camera, :, 0, 1].unique().tolist() == [camera]
                 steps = stacked(number, stack)
                 assert cameras[camera, :, 0, 0].tolist() == [[actor, episode, s] for s in steps]
+    following = {(ord(a), e, s + 1) for a, e, s in model(history, capacity, stack)}
+    reached = b.sample_next_frames(100)[:, 0, -1, 0, 0].tolist()
+    assert {tuple(newest) for newest in reached} <= following

@@ -45,9 +45,9 @@ def batch(vice: Vice, observations) -> Batch:
 
 
 def teach(vice: Vice, observations, steps: int) -> None:
-    states = batch(vice, POOL * observations)
+    reached = batch(vice, POOL * observations).next_frames
     for _ in range(steps):
-        vice.step(states)
+        vice.step(reached)
 
 
 def probabilities(vice: Vice, observations) -> list[float]:
@@ -80,8 +80,8 @@ def test_half_of_the_negatives_are_those_that_look_most_like_a_success():
 
 def test_rewards_and_ends_of_a_batch_are_those_of_the_current_classifier():
     vice = make_vice()
-    states = batch(vice, POOL * FAR)
-    vice.warm_up(lambda: states)
+    reached = batch(vice, POOL * FAR).next_frames
+    vice.warm_up(lambda: reached)
     assert vice.classifier.version == 200
     relabelled = vice.relabel(batch(vice, [GOALS[4], FAR[0], GOALS[4]]))
     assert relabelled.reward.tolist() == [1.0, 0.0, 1.0]  # and not the 7 of the replay
@@ -136,15 +136,15 @@ def _swaps(seed: int) -> bool:
 
 def test_it_goes_on_where_it_was():
     first = make_vice()
-    states = batch(first, POOL * FAR)
+    reached = batch(first, POOL * FAR).next_frames
     for _ in range(5):
-        first.step(states)
+        first.step(reached)
     resumed = make_vice()
     resumed.load_state({k: v.clone() for k, v in first.state().items()})
     assert resumed.classifier.version == 5
     for vice in (first, resumed):
         torch.manual_seed(1)  # dropout
-        vice.step(states)
+        vice.step(reached)
     for a, b in zip(first.classifier.parameters(), resumed.classifier.parameters(), strict=True):
         torch.testing.assert_close(a, b)
 
