@@ -9,6 +9,8 @@ if [ -z "${ROS_DISTRO:-}" ]; then
     # ROS 2 from the wheels: the environment itself is the prefix that a ROS installation would be.
     export AMENT_PREFIX_PATH="$_serl_root/.venv" CMAKE_PREFIX_PATH="$_serl_root/.venv"
 fi
+# Not Fast DDS's shared memory, through which a killed node's successor may never be reached.
+export FASTDDS_BUILTIN_TRANSPORTS="${FASTDDS_BUILTIN_TRANSPORTS:-UDPv4}"
 # Robot descriptions, and Pinocchio where ROS does not bring it.
 _serl_cmeel="$(echo "$_serl_root"/.venv/lib/python3*/site-packages/cmeel.prefix)"
 AMENT_PREFIX_PATH="$AMENT_PREFIX_PATH:$_serl_cmeel" CMAKE_PREFIX_PATH="$CMAKE_PREFIX_PATH:$_serl_cmeel"

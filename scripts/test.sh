@@ -7,7 +7,6 @@ set +u # the scripts of ROS 2 read variables that may not be set
 source ./env.sh
 set -u
 
-export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST
 export OMP_NUM_THREADS=1 # small matrices: more threads only wait for each other
 
 failed=()

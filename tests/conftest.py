@@ -4,6 +4,7 @@ import pytest
 from running import Running, Statuses
 
 from serl_bringup.monitor_node import Monitor
+from serl_learner.discovery import local_discovery
 from serl_learner.domain import acquire_domain
 
 
@@ -12,7 +13,8 @@ def ros_domain(monkeypatch) -> Iterator[None]:
     """A ROS domain that no other run on this machine has."""
     with acquire_domain() as domain:
         monkeypatch.setenv("ROS_DOMAIN_ID", str(domain.number))
-        monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+        for name, value in local_discovery().items():
+            monkeypatch.setenv(name, value)
         yield
 
 

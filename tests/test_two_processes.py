@@ -2,6 +2,7 @@
 
 import statistics
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from mcap.reader import make_reader
@@ -94,6 +95,13 @@ def test_at_a_fixed_rate_the_actor_goes_on_without_the_learner(tmp_path, start, 
     assert actor.wait() == 0, actor.text
     assert_complete(task, statuses, 400)
     assert statuses.learner.backfilled >= steps + 50
+
+
+def test_nodes_share_no_memory_that_one_could_leave_broken(tmp_path, start, statuses):
+    learner = start(LEARNER, parameters(tmp_path))
+    statuses.wait_for(lambda s: s.agent == "agent")
+    mapped = Path(f"/proc/{learner.process.pid}/maps").read_text()
+    assert "libfastdds" in mapped and "/dev/shm/fastdds" not in mapped
 
 
 def test_two_actors_feed_one_learner(tmp_path, start, statuses):

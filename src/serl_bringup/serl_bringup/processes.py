@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from serl_learner.discovery import RANGE, local_discovery
+
 PR_SET_PDEATHSIG = 1
 STOP_TIMEOUT_S = 30.0
 
@@ -77,12 +79,11 @@ def _die_with_parent() -> None:
 
 
 def node_environment(domain: int) -> dict[str, str]:
-    """What the nodes share: local discovery, one domain, one thread per mathematics library."""
+    """What the nodes share: discovery, one domain, one thread per mathematics library."""
+    chosen = {RANGE: os.environ[RANGE]} if RANGE in os.environ else local_discovery()
     return {
+        **chosen,
         "ROS_DOMAIN_ID": str(domain),
-        "ROS_AUTOMATIC_DISCOVERY_RANGE": os.environ.get(
-            "ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST"
-        ),
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
         "PYTHONUNBUFFERED": "1",
     }

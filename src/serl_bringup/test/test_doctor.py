@@ -5,6 +5,7 @@ import pytest
 
 from serl_bringup import doctor
 from serl_bringup.doctor import Check
+from serl_learner.discovery import local_discovery
 from serl_learner.domain import acquire_domain
 
 Usage = namedtuple("Usage", "total used free")
@@ -14,7 +15,8 @@ Usage = namedtuple("Usage", "total used free")
 def own_domain(monkeypatch):
     with acquire_domain() as domain:
         monkeypatch.setenv("ROS_DOMAIN_ID", str(domain.number))
-        monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+        for name, value in local_discovery().items():
+            monkeypatch.setenv(name, value)
         yield
 
 

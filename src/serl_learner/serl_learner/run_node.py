@@ -16,6 +16,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from serl_learner.config import ConfigError
+from serl_learner.discovery import is_local
 from serl_learner.domain import Claim
 
 DISCOVERY_S = 2.5  # in which nodes of other machines are found; seen: 1 s on a busy machine
@@ -100,7 +101,7 @@ def claim_role(node: Node, role: str, topic: str, name: str | None = None) -> Cl
     taken = f"agent {node.get_namespace()} already has {role} in ROS domain {domain}"
     key = f"domain_{domain}{node.get_namespace()}/{name or topic}".replace("/", "_")
     claim = Claim(key, f"{taken}: process")
-    if os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE") in ("LOCALHOST", "OFF"):
+    if is_local():
         return claim
     deadline = time.monotonic() + DISCOVERY_S
     while time.monotonic() < deadline:

@@ -7,6 +7,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from serl_learner.codec import encode_observation
+from serl_learner.discovery import local_discovery
 from serl_learner.domain import acquire_domain
 from serl_learner.run_node import spinning
 from serl_msgs.srv import ComputeReward
@@ -20,7 +21,8 @@ def ask(monkeypatch):
     """Asks a reward node whose target is at (0.5, 0, 0.2), upright, to judge an observation."""
     context = rclpy.Context()
     with acquire_domain() as domain:
-        monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+        for name, value in local_discovery().items():
+            monkeypatch.setenv(name, value)
         rclpy.init(context=context, domain_id=domain.number)
         overrides = [
             Parameter("reward.source", value="pose"),

@@ -1,0 +1,29 @@
+"""Which nodes find each other: where nobody chose, those of this machine."""
+
+import os
+from pathlib import Path
+
+from rclpy.utilities import get_rmw_implementation_identifier
+
+RANGE = "ROS_AUTOMATIC_DISCOVERY_RANGE"
+PROFILES = "FASTDDS_DEFAULT_PROFILES_FILE"
+LOOPBACK = Path(__file__).with_name("fastdds_loopback.xml")
+
+
+def local_discovery() -> dict[str, str]:
+    """Environment variables with which nodes find those of this machine alone.
+
+    For Fast DDS a profile does what the range LOCALHOST does, except for shared memory. With that,
+    the others may write for ever into the segment of a node that was killed, and never reach the
+    one that was started in its place.
+    """
+    if get_rmw_implementation_identifier().startswith("rmw_fastrtps"):
+        return {RANGE: "SYSTEM_DEFAULT", PROFILES: str(LOOPBACK)}
+    return {RANGE: "LOCALHOST"}
+
+
+def is_local() -> bool:
+    """Whether nobody on another machine can be found."""
+    if os.environ.get(RANGE) == "SYSTEM_DEFAULT":
+        return os.environ.get(PROFILES) == str(LOOPBACK)
+    return os.environ.get(RANGE) in ("LOCALHOST", "OFF")

@@ -1,0 +1,33 @@
+import pytest
+
+from serl_learner import discovery
+from serl_learner.discovery import LOOPBACK, PROFILES, RANGE, is_local, local_discovery
+
+
+@pytest.mark.parametrize("middleware", ["rmw_fastrtps_cpp", "rmw_cyclonedds_cpp"])
+def test_what_is_chosen_for_a_middleware_is_local(monkeypatch, middleware):
+    monkeypatch.setattr(discovery, "get_rmw_implementation_identifier", lambda: middleware)
+    monkeypatch.delenv(PROFILES, raising=False)
+    for name, value in local_discovery().items():
+        monkeypatch.setenv(name, value)
+    assert is_local()
+
+
+@pytest.mark.parametrize(
+    ("reach", "profiles", "local"),
+    [
+        ("LOCALHOST", "", True),
+        ("OFF", "", True),
+        ("SUBNET", str(LOOPBACK), False),
+        ("SYSTEM_DEFAULT", "", False),
+        ("SYSTEM_DEFAULT", "/etc/mine.xml", False),
+        (None, str(LOOPBACK), False),
+    ],
+)
+def test_local_is_what_reaches_no_other_machine(monkeypatch, reach, profiles, local):
+    monkeypatch.setenv(PROFILES, profiles)
+    if reach is None:
+        monkeypatch.delenv(RANGE, raising=False)
+    else:
+        monkeypatch.setenv(RANGE, reach)
+    assert is_local() == local
