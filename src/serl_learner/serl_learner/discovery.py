@@ -13,9 +13,9 @@ LOOPBACK = Path(__file__).with_name("fastdds_loopback.xml")
 def local_discovery() -> dict[str, str]:
     """Environment variables with which nodes find those of this machine alone.
 
-    For Fast DDS a profile does what the range LOCALHOST does, except for shared memory. With that,
-    the others may write for ever into the segment of a node that was killed, and never reach the
-    one that was started in its place.
+    With Fast DDS the range LOCALHOST would also bring shared memory, where the others may write for
+    ever into the segment of a node that was killed, and never reach the one started in its place.
+    A profile does the same without it.
     """
     if get_rmw_implementation_identifier().startswith("rmw_fastrtps"):
         return {RANGE: "SYSTEM_DEFAULT", PROFILES: str(LOOPBACK)}
