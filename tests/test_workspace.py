@@ -30,6 +30,7 @@ MAY_IMPORT = {
     },
 }
 MAY_IMPORT_RCLPY = {
+    "discovery.py",
     "qos.py",
     "parameters.py",
     "transition_log.py",
