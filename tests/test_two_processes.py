@@ -1,5 +1,6 @@
 """Learner and actor in two processes: everything arrives once and in order, whatever is killed."""
 
+import signal
 import statistics
 from itertools import pairwise
 from pathlib import Path
@@ -102,6 +103,17 @@ def test_nodes_share_no_memory_that_one_could_leave_broken(tmp_path, start, stat
     statuses.wait_for(lambda s: s.agent == "agent")
     mapped = Path(f"/proc/{learner.process.pid}/maps").read_text()
     assert "libfastdds" in mapped and "/dev/shm/fastdds" not in mapped
+
+
+def test_nodes_listen_on_the_loopback_interface_alone(tmp_path, start, statuses):
+    learner = start(LEARNER, parameters(tmp_path))
+    statuses.wait_for(lambda s: s.agent == "agent")
+    learner.process.send_signal(signal.SIGSTOP)  # what it has open stays so while it is read
+    process = Path("/proc", str(learner.process.pid))
+    opened = {str(descriptor.readlink()) for descriptor in (process / "fd").iterdir()}
+    table = [line.split() for line in (process / "net" / "udp").read_text().splitlines()[1:]]
+    addresses = {row[1].split(":")[0] for row in table if f"socket:[{row[9]}]" in opened}
+    assert addresses == {"0100007F"}  # 127.0.0.1
 
 
 def test_two_actors_feed_one_learner(tmp_path, start, statuses):

@@ -15,9 +15,10 @@ def local_discovery() -> dict[str, str]:
 
     With Fast DDS the range LOCALHOST would also bring shared memory, where the others may write for
     ever into the segment of a node that was killed, and never reach the one started in its place.
-    A profile does the same without it.
+    A profile does the same without it, where there is no other profile.
     """
-    if get_rmw_implementation_identifier().startswith("rmw_fastrtps"):
+    fast_dds = get_rmw_implementation_identifier().startswith("rmw_fastrtps")
+    if fast_dds and os.environ.get(PROFILES, "") in ("", str(LOOPBACK)):
         return {RANGE: "SYSTEM_DEFAULT", PROFILES: str(LOOPBACK)}
     return {RANGE: "LOCALHOST"}
 

@@ -4,10 +4,12 @@ from serl_learner import discovery
 from serl_learner.discovery import LOOPBACK, PROFILES, RANGE, is_local, local_discovery
 
 
+@pytest.mark.parametrize("profiles", ["", "/etc/mine.xml"])
 @pytest.mark.parametrize("middleware", ["rmw_fastrtps_cpp", "rmw_cyclonedds_cpp"])
-def test_what_is_chosen_for_a_middleware_is_local(monkeypatch, middleware):
+def test_what_is_chosen_is_local_and_leaves_another_profile(monkeypatch, middleware, profiles):
     monkeypatch.setattr(discovery, "get_rmw_implementation_identifier", lambda: middleware)
-    monkeypatch.delenv(PROFILES, raising=False)
+    monkeypatch.setenv(PROFILES, profiles)
+    assert not (profiles and PROFILES in local_discovery())
     for name, value in local_discovery().items():
         monkeypatch.setenv(name, value)
     assert is_local()
