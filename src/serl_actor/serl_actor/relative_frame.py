@@ -8,7 +8,9 @@ from serl_actor import frames
 from serl_learner.config import ConfigError
 from serl_learner.transition import Observation
 
-SIZES = {"pose": 7, "twist": 6, "socket_pose": 7}  # of what is transformed, in the base frame
+# What is transformed, in the base frame, and its size.
+SIZES = {"pose": 7, "twist": 6, "socket_pose": 7, "object_pose": 7}
+POSES = ("socket_pose", "object_pose")  # of things, as the tool sees them
 
 
 class RelativeFrame(gym.Wrapper):
@@ -17,7 +19,7 @@ class RelativeFrame(gym.Wrapper):
     Observations of the wrapped environment are in the base frame. This one's are
       pose         (6,) position (m), rotation vector (rad), in the tool frame of the reset
       twist        (6,) in the axes of the current tool frame
-      socket_pose  (6,) position (m), rotation vector (rad), in the current tool frame
+      socket_pose, object_pose  (6,) position (m), rotation vector (rad), in the current tool frame
     and everything else passes: force and torque are in the tool frame already.
 
     Actions are a translation and a rotation vector in the axes of the current tool frame, that of
@@ -69,8 +71,7 @@ class RelativeFrame(gym.Wrapper):
         seen = {"pose": frames.pose_vector(frames.relative(self._reset_pose, pose))}
         if "twist" in observation:
             seen["twist"] = frames.rotate_blocks(self._rotation.T, observation["twist"])
-        if "socket_pose" in observation:
-            seen["socket_pose"] = frames.pose_vector(
-                frames.relative(pose, observation["socket_pose"])
-            )
+        for name in POSES:
+            if name in observation:
+                seen[name] = frames.pose_vector(frames.relative(pose, observation[name]))
         return observation | {key: value.astype(np.float32) for key, value in seen.items()}

@@ -22,3 +22,8 @@ gymnasium.register(
     entry_point="serl_sim.cable_env:CableRoutingEnv",
     max_episode_steps=100,
 )
+gymnasium.register(
+    id="serl_sim/ObjectRelocation-v0",
+    entry_point="serl_sim.relocation_env:ObjectRelocationEnv",
+    max_episode_steps=100,
+)

@@ -1,4 +1,4 @@
-"""The arms: one URDF each, with gripper and held object welded on, for MuJoCo and for the law.
+"""The arms: one URDF each, with a gripper on it, for MuJoCo and for the law.
 
 What distinguishes arms is data. Each carries the same gripper, Franka's hand.
 """
@@ -15,9 +15,10 @@ import numpy as np
 TOOL_FRAME = "tool"
 HAND_TO_TCP = 0.1034  # m
 MAX_GRIP_WIDTH = 0.08  # m
+FINGER_JOINTS = ("panda_finger_joint1", "panda_finger_joint2")
 _GRIPPER = (
     *("panda_hand_joint", "panda_hand", "panda_hand_tcp_joint", "panda_hand_tcp"),
-    *("panda_finger_joint1", "panda_leftfinger", "panda_finger_joint2", "panda_rightfinger"),
+    *(*FINGER_JOINTS, "panda_leftfinger", "panda_rightfinger"),
 )
 
 
@@ -99,13 +100,31 @@ def _gripper(flange: str) -> list[ET.Element]:
     return parts
 
 
-def arm_urdf(arm: Arm, held: HeldObject) -> str:
-    """The arm without shapes, its fingers fixed around `held`, the frame `tool` at its tip."""
+def arm_urdf(arm: Arm, held: HeldObject | None) -> str:
+    """The arm without shapes, its fingers fixed around `held`, the frame `tool` at its tip.
+
+    With nothing held the fingers slide, and the tool is the point between their tips.
+    """
     robot = description(arm)
     for link in robot.findall("link"):
         for shape in link.findall("visual") + link.findall("collision"):
             link.remove(shape)
-    for name, side in (("panda_finger_joint1", 1.0), ("panda_finger_joint2", -1.0)):
+    if held is None:
+        robot.extend(
+            ET.fromstring(
+                f"""<robot><link name="{TOOL_FRAME}"/>
+                <joint name="tool_joint" type="fixed"><origin xyz="0 0 0"/>
+                  <parent link="panda_hand_tcp"/><child link="{TOOL_FRAME}"/></joint></robot>"""
+            )
+        )
+    else:
+        _hold(robot, held)
+    return ET.tostring(robot, encoding="unicode")
+
+
+def _hold(robot: ET.Element, held: HeldObject) -> None:
+    """Fixes the fingers, and between them the object with the frame `tool`."""
+    for name, side in zip(FINGER_JOINTS, (1.0, -1.0), strict=True):
         joint = robot.find(f"joint[@name='{name}']")
         joint.set("type", "fixed")
         joint.find("origin").set("xyz", f"0 {side * held.grip_width / 2} 0.0584")
@@ -128,7 +147,6 @@ def arm_urdf(arm: Arm, held: HeldObject) -> str:
             </robot>"""
         )
     )
-    return ET.tostring(robot, encoding="unicode")
 
 
 def arm_spec(urdf: str, arm: Arm) -> mujoco.MjSpec:
@@ -141,7 +159,8 @@ def arm_spec(urdf: str, arm: Arm) -> mujoco.MjSpec:
     spec.option.impratio = 10.0
     for body in spec.bodies[1:]:
         body.gravcomp = 1.0
-    for joint in spec.joints:
+    for name in arm.joint_names:
+        joint = spec.joint(name)
         joint.armature = arm.armature
         joint.damping[0] = arm.damping  # the linear term
         joint.actgravcomp = True

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from . import cable_scene, pcb_scene
+from . import cable_scene, pcb_scene, relocation_scene
+from .robot import Pose
 
 # Trembling of the hand: at rest, and as a part of the motion (fast moves are less exact).
 _TREMOR = np.array([0.0002] * 3 + [0.002] * 3)  # m, rad per step
@@ -52,6 +53,10 @@ class _Person:
         """Where a steady hand would move in this step."""
         raise NotImplementedError
 
+    def _goal(self) -> Pose:
+        """Of the tool."""
+        return self._env.goal
+
     def _look(self) -> None:
         meters, radians = self._blur
         self._offset = self._severity * self._rng.normal(0, meters, 2)  # m
@@ -60,7 +65,7 @@ class _Person:
 
     def _seen_error(self) -> np.ndarray:  # (6,) m, rad
         """From the tool to its goal, as seen."""
-        pose, goal = self._env.robot.pose, self._env.goal
+        pose, goal = self._env.robot.pose, self._goal()
         turn = (goal.rotation * pose.rotation.inv()).as_rotvec()
         error = np.append(goal.position - pose.position, turn)
         from_afar = 1.0 + self._blur_from_afar * np.linalg.norm(error[:3])
@@ -158,3 +163,75 @@ class CableRoutingDemonstrator(_Person):
         self._stuck = self._stuck + 1 if down and not self._env.is_success() else 0
         if self._stuck > 3:
             self._try_again(lift=int(self._rng.integers(4, 7)))
+
+
+class ObjectRelocationDemonstrator(_Person):
+    """Takes the cube, carries it over the ridge, and lets it go above the other bin.
+
+    What slips out of the fingers, or is not between them after all, is tried again.
+    """
+
+    _speed = (0.007, 0.014)
+    _blur = (0.003, 0.06)
+    _blur_from_afar = 10.0
+
+    def _plan(self) -> None:
+        self._above = self._rng.uniform(0.06, 0.09)  # m, over the cube, before coming down to it
+        self._carry = self._rng.uniform(0.085, 0.11)  # m, of the tool over the floor
+        self._drop = self._rng.uniform(0.04, 0.06)  # m, of the tool over the floor
+        self._aside = np.append(self._rng.uniform(-0.03, 0.03, 2), 0.0)  # m, of the bin's middle
+        self._grip = 0.0  # the gripper's action
+        self._gripped = 0  # steps since it began to close
+
+    def __call__(self, observation: dict[str, np.ndarray]) -> np.ndarray:  # (7,) float32
+        self._holds = 0.4 < observation["gripper"][0] < 0.6
+        return np.append(super().__call__(observation), np.float32(self._grip))
+
+    def _goal(self) -> Pose:
+        """The cube, turned to the nearest of its sides; or, with it in hand, the other bin."""
+        env, cube = self._env, self._env.cube
+        if self._gripped:
+            return Pose(env.goal.position + self._aside, env.goal.rotation)
+        x, y, _ = cube.rotation.apply([1.0, 0.0, 0.0])
+        yaw = (np.arctan2(y, x) + np.pi / 4) % (np.pi / 2) - np.pi / 4
+        limit = 0.75 * env.config.box_high[5]  # within reach, also where it is seen with an error
+        turn = type(cube.rotation).from_rotvec([0.0, 0.0, np.clip(yaw, -limit, limit)])
+        return Pose(cube.position, turn * env.goal.rotation)
+
+    def _intention(self, error: np.ndarray, observation: dict) -> np.ndarray:  # (6,) m, rad
+        floor, position = relocation_scene.CENTER[2], self._env.robot.pose.position
+        motion = self._gain * error
+        motion[3:5] = 0.0
+        height = position[2] - floor
+        if self._gripped == 0:
+            self._reach(motion, error, height)
+        elif self._gripped < 4:  # the fingers close
+            self._gripped += 1
+            motion[:] = 0.0
+        elif not self._holds:
+            self._grip, self._gripped, self._lowering = 1.0, 0, False
+            self._look()
+        else:
+            self._carry_over(motion, error, height)
+        return self._unhurried(motion)
+
+    def _reach(self, motion: np.ndarray, error: np.ndarray, height: float) -> None:
+        across, along = np.abs(error[:2])  # of the fingers' way: between them there is room
+        aligned = across < 0.012 and along < 0.006 and abs(error[5]) < 0.2
+        self._lowering = aligned or (self._lowering and max(across, along) < 0.018)
+        self._grip = 1.0 if self._grip < 0.0 else 0.0
+        wanted = relocation_scene.CUBE / 2 + 0.004 if self._lowering else self._above
+        motion[2] = 0.5 * (wanted - height)
+        if self._lowering and height < wanted + 0.004:
+            self._grip, self._gripped = -1.0, 1
+            motion[:] = 0.0
+
+    def _carry_over(self, motion: np.ndarray, error: np.ndarray, height: float) -> None:
+        self._grip = 0.0
+        arrived = np.linalg.norm(error[:2]) < 0.02
+        motion[2] = 0.5 * ((self._drop if arrived else self._carry) - height)
+        if height < self._carry - 0.02 and not arrived:
+            motion[:2] = 0.0  # up first: the ridge is in the way
+        if arrived and height < self._drop + 0.008:
+            self._grip = 1.0
+            self._gripped = 0

@@ -15,7 +15,7 @@ from franka_impedance_controller import Gains
 
 from .arms import ARMS, HeldObject, arm_spec, arm_urdf
 from .geometry import canonical, clip_rotation
-from .rendering import CAMERA_SIZE, OverviewRenderer, WristRenderer
+from .rendering import CAMERA_SIZE, CameraRenderer, OverviewRenderer
 from .robot import Pose, SimulatedRobot, impedance_controller
 from .visuals import add_backdrop, add_visual_meshes
 
@@ -23,8 +23,17 @@ OBSERVATIONS = ("state", "vision")
 CAMERAS = ("wrist_1", "wrist_2")
 TICKS_PER_STEP = 100  # 1 kHz law, 10 Hz policy
 SETTLE_TICKS = 50
+GRIPPER_TICKS = 300  # in which the gripper opens or closes
+GRIPPER_ASKED = 0.5  # an action of at least this size asks it to move
 TOOL_DOWN = Rotation.from_quat([1.0, 0.0, 0.0, 0.0])  # tool z against base z, tool x along base x
 _LAW = Gains()  # its defaults
+# For exact moves in free space between episodes: config/gains/precision.yaml.
+PRECISION = Gains(
+    stiffness=[3000.0] * 3 + [150.0] * 3,
+    damping=[89.0] * 3 + [9.0] * 3,
+    clip_positive=[0.01] * 3 + [0.1] * 3,
+    clip_negative=[0.01] * 3 + [0.1] * 3,
+)
 
 
 @dataclass(frozen=True)
@@ -81,11 +90,12 @@ class ManipulationEnv(gym.Env):
     """A torque-controlled arm that moves by small pose increments.
 
     Action (6,) in [-1, 1]: translation, then rotation vector, base frame, times `action_scale`.
-    The law's target is the measured pose moved by that and kept in the workspace box. A task may
-    move `goal` within an episode; each starts relative to the nominal one.
+    The law's target is the measured pose moved by that and kept in the workspace box. Where nothing
+    is held, a seventh element is the gripper's: from -0.5 down it closes, from 0.5 up it opens. A
+    task may move `goal` within an episode; each starts relative to the nominal one.
     Observation, float32: pose (7: xyz, quaternion xyzw) and twist (6) of the tool, base frame;
     force (3) and torque (3) on it, tool frame; gripper (1: 0 closed to 1 open); with `state`
-    socket_pose (7: the tool's goal, base frame); with `vision` wrist_1 and wrist_2, uint8 images.
+    socket_pose (7: the tool's goal, base frame); with `vision` the cameras' uint8 images.
     """
 
     metadata: ClassVar = {"render_modes": ["rgb_array"], "render_fps": 10}
@@ -96,14 +106,15 @@ class ManipulationEnv(gym.Env):
     def __init__(
         self,
         arm: str,
-        held: HeldObject,
+        held: HeldObject | None,
         add_scene: Callable[[mujoco.MjSpec], None],
         goal: Pose,
         config: ManipulationConfig,
         observations: str,
         render_mode: str | None,
+        cameras: tuple[str, ...] = CAMERAS,
     ):
-        """`add_scene` adds what surrounds the arm, whose gripper holds `held`."""
+        """`add_scene` adds what surrounds the arm, whose gripper holds `held`, or moves."""
         if arm not in ARMS:
             raise ValueError(f"arm: expected one of {', '.join(ARMS)}, got {arm!r}")
         if observations not in OBSERVATIONS:
@@ -118,34 +129,60 @@ class ManipulationEnv(gym.Env):
         self.robot = SimulatedRobot(self._scene().compile(), self.arm, controller)
         self._nominal_goal = goal
         self.render_mode = render_mode
-        self._gripper = np.array([held.opening], dtype=np.float32)
+        self._held = held
         self._sees_goal = observations == "state"
         self.cameras = (
-            WristRenderer(self.robot.model, CAMERAS) if observations == "vision" else None
+            CameraRenderer(self.robot.model, cameras) if observations == "vision" else None
         )
         self._overview: OverviewRenderer | None = None
 
-        self.action_space = spaces.Box(-1.0, 1.0, (6,), np.float32)
+        self.action_space = spaces.Box(-1.0, 1.0, (6 if held else 7,), np.float32)
         sizes = {"pose": 7, "twist": 6, "force": 3, "torque": 3, "gripper": 1}
         if observations == "state":
             sizes["socket_pose"] = 7
         box = {name: spaces.Box(-np.inf, np.inf, (n,), np.float32) for name, n in sizes.items()}
         if observations == "vision":
             shape = (CAMERA_SIZE, CAMERA_SIZE, 3)
-            box |= {name: spaces.Box(0, 255, shape, np.uint8) for name in CAMERAS}
+            box |= {name: spaces.Box(0, 255, shape, np.uint8) for name in cameras}
         # A plain dict would be sorted by name.
         self.observation_space = spaces.Dict(OrderedDict(box))
 
     def reset(self, *, seed: int | None = None, options: dict | None = None):
+        """Everything is placed anew; or, with options, nothing is: the robot moves by itself.
+
+        It then drives the way-points of `options["waypoints"]` (n, 8): time from now (s), and the
+        tool's position (m) and quaternion (xyzw), base frame; before, its gripper takes the opening
+        `options["gripper"]`, unless that is None.
+        """
         super().reset(seed=seed)
-        self.goal = self._nominal_goal
-        self.place(self._random_start())
+        if options:
+            self._drive(options.get("waypoints", ()), options.get("gripper"))
+        else:
+            self.goal = self._nominal_goal
+            self.place(self._random_start())
         return self._observe(), {"success": False}
 
     def place(self, pose: Pose) -> None:
         """Starts from the tool at `pose`, at rest."""
         self.robot.reset(pose)
         self.robot.run(SETTLE_TICKS)
+
+    def _drive(self, waypoints, gripper: float | None) -> None:
+        """With the precision gains, as between episodes nothing is to be touched."""
+        robot = self.robot
+        if gripper is not None and robot.gripper is not None:
+            robot.gripper.command(gripper)
+            robot.run(GRIPPER_TICKS)
+        if len(waypoints) == 0:
+            return
+        robot.controller.set_gains(PRECISION)
+        now = 0.0
+        for time_s, *pose in waypoints:
+            robot.set_target(Pose(np.array(pose[:3]), Rotation.from_quat(pose[3:])))
+            robot.run(round(1000 * (time_s - now)))
+            now = time_s
+        robot.controller.set_gains(self.config.gains())
+        robot.run(SETTLE_TICKS)
 
     def _random_start(self) -> Pose:
         config, random = self.config, self.config.random_xy
@@ -158,6 +195,8 @@ class ManipulationEnv(gym.Env):
 
     def step(self, action):
         self.robot.set_target(self._target(action))
+        if self.robot.gripper is not None and abs(action[6]) >= GRIPPER_ASKED:
+            self.robot.gripper.command(float(action[6] > 0.0))
         self.robot.run(TICKS_PER_STEP)
         success = self.is_success()
         return self._observe(), float(success), success, False, {"success": success}
@@ -199,7 +238,7 @@ class ManipulationEnv(gym.Env):
         meters, radians = self.config.action_scale
         low, high = np.array(self.config.box_low), np.array(self.config.box_high)
         position = pose.position + meters * _bounded(action[:3])
-        rotation = Rotation.from_rotvec(radians * _bounded(action[3:])) * pose.rotation
+        rotation = Rotation.from_rotvec(radians * _bounded(action[3:6])) * pose.rotation
         return Pose(
             np.clip(position, goal.position + low[:3], goal.position + high[:3]),
             clip_rotation(rotation, goal.rotation, low[3:], high[3:]),
@@ -212,13 +251,16 @@ class ManipulationEnv(gym.Env):
             "twist": self.robot.twist.astype(np.float32),
             "force": wrench[:3],
             "torque": wrench[3:],
-            "gripper": self._gripper.copy(),
+            "gripper": np.array([self._opening()], np.float32),
         }
         if self._sees_goal:
             observation["socket_pose"] = self._vector(self.goal)
         if self.cameras is not None:
             observation |= self.cameras.render(self.robot.data)
         return observation
+
+    def _opening(self) -> float:
+        return self._held.opening if self._held is not None else self.robot.gripper.opening
 
     @staticmethod
     def _vector(pose: Pose) -> np.ndarray:  # (7,)

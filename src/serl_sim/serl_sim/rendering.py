@@ -1,4 +1,4 @@
-"""Offscreen pictures: small and fast ones from the wrist cameras, large ones of the whole scene."""
+"""Offscreen pictures: small and fast ones of the task's cameras, large ones of the whole scene."""
 
 import importlib.util
 import os
@@ -36,8 +36,8 @@ def _renderer(model: mujoco.MjModel, height: int, width: int, samples: int, shad
         ) from error
 
 
-class WristRenderer:
-    """Images of the cameras on the hand, which see primitives only."""
+class CameraRenderer:
+    """Images of the cameras that the policy sees through: of primitives only."""
 
     def __init__(self, model: mujoco.MjModel, cameras: tuple[str, ...]):
         self.cameras = cameras

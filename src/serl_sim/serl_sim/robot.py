@@ -12,6 +12,7 @@ from scipy.spatial.transform import Rotation
 from franka_impedance_controller import Gains, ImpedanceController
 
 from .arms import TOOL_FRAME, Arm
+from .gripper import ACTUATOR, Gripper
 
 DT = 0.001  # s, the control period of the law and the step of the simulation
 WRENCH_TIME_CONSTANT = 0.02  # s
@@ -36,7 +37,7 @@ def impedance_controller(urdf: str, arm: Arm, gains: Gains) -> ImpedanceControll
 
 
 class SimulatedRobot:
-    """`model` has the arm's joints first; other joints are for the task's objects."""
+    """`model` has the arm's joints and motors first; others are the gripper's and the objects'."""
 
     def __init__(self, model: mujoco.MjModel, arm: Arm, controller: Controller):
         self.model = model
@@ -48,12 +49,20 @@ class SimulatedRobot:
         self._joints = n = len(arm.joint_names)
         self._site = model.site(TOOL_FRAME).id
         self.q, self.dq = self.data.qpos[:n], self.data.qvel[:n]  # rad, rad/s; views, the arm's
+        self._torque = self.data.ctrl[:n]  # Nm, a view
         self._constraint = self.data.qfrc_constraint[:n]  # Nm, a view
+        motors = [model.actuator(i).name for i in range(model.nu)]
+        self.gripper = Gripper(model, self.data) if ACTUATOR in motors else None  # one that moves
         self._external_torque = np.zeros(n)  # Nm, low-passed
 
     def reset(self, pose: Pose) -> None:
-        """Places the tool at `pose` at rest and holds it there; all else is as at the beginning."""
+        """Places the tool at `pose` at rest and holds it there; all else is as at the beginning.
+
+        A gripper that moves is open.
+        """
         mujoco.mj_resetData(self.model, self.data)
+        if self.gripper is not None:
+            self.gripper.place(1.0)
         self._external_torque[:] = 0.0
         self.q[:] = self.inverse_kinematics(pose)
         mujoco.mj_forward(self.model, self.data)
@@ -69,7 +78,7 @@ class SimulatedRobot:
     def run(self, ticks: int) -> None:
         """Closes the loop for `ticks` milliseconds."""
         model, data, update, step = self.model, self.data, self.law_update, self.step_physics
-        q, dq, torque = self.q, self.dq, data.ctrl
+        q, dq, torque = self.q, self.dq, self._torque
         external, constraint = self._external_torque, self._constraint
         for _ in range(ticks):
             update(q, dq, torque)

@@ -102,12 +102,19 @@ def add_wrist_cameras(
     spec: mujoco.MjSpec, positions: Sequence[ArrayLike], target: ArrayLike
 ) -> None:
     """Cameras wrist_1 and so on at `positions`, which look at the point `target`. In hand frame."""
-    hand = spec.body("panda_hand")
     for number, position in enumerate(positions, 1):
-        backward = np.subtract(position, target)  # MuJoCo's cameras look along -z
-        backward /= np.linalg.norm(backward)
-        right = np.cross([0.0, 0.0, -1.0], backward)  # the hand's z axis points down
-        right /= np.linalg.norm(right)
-        axes = np.column_stack([right, np.cross(backward, right), backward])
-        quat = to_wxyz(Rotation.from_matrix(axes).as_quat())
-        hand.add_camera(name=f"wrist_{number}", pos=position, quat=quat, fovy=64)
+        up = [0.0, 0.0, -1.0]  # the hand's z axis points down
+        add_camera(spec.body("panda_hand"), f"wrist_{number}", position, target, up, fovy=64)
+
+
+def add_camera(
+    body, name: str, position: ArrayLike, target: ArrayLike, up: ArrayLike, fovy: float
+) -> None:
+    """Looks at the point `target`, with `up` upwards; in the body's frame, degrees."""
+    backward = np.subtract(position, target)  # MuJoCo's cameras look along -z
+    backward /= np.linalg.norm(backward)
+    right = np.cross(up, backward)
+    right /= np.linalg.norm(right)
+    axes = np.column_stack([right, np.cross(backward, right), backward])
+    quat = to_wxyz(Rotation.from_matrix(axes).as_quat())
+    body.add_camera(name=name, pos=position, quat=quat, fovy=fovy)
