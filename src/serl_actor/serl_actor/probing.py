@@ -13,6 +13,7 @@ DISTRACTED = 0.01  # of an approach's steps begin some steps of wandering: near 
 # Ranges, both ends included, in steps of 0.1 s.
 DWELL = (1, 3)  # in success: many short visits show more than a few long ones
 RETREAT = (0, 10)  # further steps undone out of success: first a near miss, then further away
+IN_VAIN = 30  # steps undone in success: what has been put down stays where it is
 STROLL = (0, 8)  # of wandering between two approaches
 TREMBLE = (0.02, 0.3)  # within success, around where the tool came to; share of a full action
 MISSES = (1, 4)  # of a retreat: ways back in, each from beside the last one
@@ -32,7 +33,8 @@ class Probing(gym.Wrapper):
     The demonstrator goes to success. There the tool rests, trembles, is pulled out by the last
     actions undone, and wanders aside, from where the same actions miss: what a policy would take
     for success most easily. Then the demonstrator goes in again. Some episodes only wander. What
-    success is, the `info` of the wrapped environment says.
+    success is, the `info` of the wrapped environment says. Where it outlasts the tool's going, the
+    demonstrator takes the object up again.
     """
 
     def __init__(self, env: gym.Env, demonstrator: Device, seed: int):
@@ -44,10 +46,11 @@ class Probing(gym.Wrapper):
         self._done: list[np.ndarray] = []  # actions towards the goal, not undone yet
         self._moves = iter(())  # of this episode
         self._observation, self._success = {}, False
+        self._lasts = False  # the success, whatever the tool does
 
     def reset(self, *, seed: int | None = None, options: dict | None = None):
         self._observation, info = self.env.reset(seed=seed, options=options)
-        self._success = False
+        self._success = self._lasts = False
         self._moves = self._plan(astray=self._rng.random() < ASTRAY)
         return self._observation, info
 
@@ -66,6 +69,8 @@ class Probing(gym.Wrapper):
             yield from self._approach()
             yield from self._dwell()
             yield from self._retreat()
+            if self._lasts:
+                yield from self._take_up()
 
     def _approach(self):
         if not self._success:
@@ -96,16 +101,26 @@ class Probing(gym.Wrapper):
     def _retreat(self):
         """Undoes what led to success until it is none, as a cable may be tugged along, and more."""
         further, undone = self._length(RETREAT), []
-        while self._done and (self._success or further > 0):
+        while self._done and (len(undone) < IN_VAIN if self._success else further > 0):
             further -= not self._success
             undone.append(self._done.pop())
             yield _arm_alone(-undone[-1])
+        self._lasts = self._success
+        if self._lasts:
+            return
         for _ in range(self._length(MISSES)):
             yield from self._stroll(self._rng.uniform(0.1, 0.5), undone)
             if not self._success:
                 yield from self._miss(undone)
             if self._success:
                 return
+
+    def _take_up(self):
+        """Until it is no success any more."""
+        self._lasts = False
+        self._begin_demonstration()
+        while self._success:
+            yield self._demonstrator(self._observation)
 
     def _miss(self, undone: list[np.ndarray]):
         """The same way in, and back; a success after all is one to be undone, like the others."""

@@ -8,9 +8,9 @@ from serl_actor import frames
 from serl_learner.config import ConfigError
 from serl_learner.transition import Observation
 
+POSES = ("socket_pose", "object_pose", "start_pose")  # as the tool sees them
 # What is transformed, in the base frame, and its size.
-SIZES = {"pose": 7, "twist": 6, "socket_pose": 7, "object_pose": 7}
-POSES = ("socket_pose", "object_pose")  # of things, as the tool sees them
+SIZES = {"pose": 7, "twist": 6} | dict.fromkeys(POSES, 7)
 
 
 class RelativeFrame(gym.Wrapper):
@@ -19,7 +19,8 @@ class RelativeFrame(gym.Wrapper):
     Observations of the wrapped environment are in the base frame. This one's are
       pose         (6,) position (m), rotation vector (rad), in the tool frame of the reset
       twist        (6,) in the axes of the current tool frame
-      socket_pose, object_pose  (6,) position (m), rotation vector (rad), in the current tool frame
+      socket_pose, object_pose, start_pose
+                   (6,) position (m), rotation vector (rad), in the current tool frame
     and everything else passes: force and torque are in the tool frame already.
 
     Actions are a translation and a rotation vector in the axes of the current tool frame, that of

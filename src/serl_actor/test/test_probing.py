@@ -1,3 +1,6 @@
+from dataclasses import replace
+
+import gymnasium as gym
 import numpy as np
 import pytest
 import tool_env
@@ -11,7 +14,7 @@ CONFIG = EnvironmentConfig("tool_env:test/Tool-v0", max_episode_steps=400)
 
 def steps(dwells=True, action_size=6, count=400):
     """Of one episode: success, and the action of each step."""
-    config = EnvironmentConfig(CONFIG.id, False, 400, "", {"action_size": action_size})
+    config = replace(CONFIG, arguments={"action_size": action_size})
     environment = make_environment(config)
     demonstrator = tool_env.TowardsSocket(environment, 0)
     environment = Probing(GoesOn(environment), _Padded(demonstrator, action_size), seed=1)
@@ -99,3 +102,34 @@ def test_an_episode_astray_needs_no_demonstrator(monkeypatch):
 def test_the_gripper_is_left_to_the_demonstrator():
     _, actions = steps(action_size=7)
     assert {action[6] for action in actions} == {0.0, 1.0}
+
+
+class _Kept(gym.Wrapper):
+    """A success lasts until the demonstrator, who turns the seventh element to 1, ends it."""
+
+    def reset(self, **arguments):
+        self._kept = False
+        return self.env.reset(**arguments)
+
+    def step(self, action):
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        self._kept = (self._kept or info["success"]) and not (self._kept and action[6] == 1.0)
+        return observation, reward, terminated, truncated, info | {"success": self._kept}
+
+
+def test_what_stays_solved_when_the_tool_goes_is_taken_up_by_the_demonstrator(monkeypatch):
+    monkeypatch.setattr(probing, "IN_VAIN", 7)
+    config = replace(CONFIG, arguments={"action_size": 7})
+    environment = make_environment(config)
+    demonstrator = _Padded(tool_env.TowardsSocket(environment, 0), 7)
+    environment = Probing(_Kept(GoesOn(environment)), demonstrator, seed=1)
+    environment.reset(seed=0)
+    infos = [environment.step(None)[-1] for _ in range(400)]
+    success = np.array([info["success"] for info in infos])
+    gripper = np.array([info["intervene_action"][6] for info in infos])
+    ended = np.flatnonzero(success[:-1] & ~success[1:]) + 1
+    assert len(ended) >= 4
+    assert (gripper[ended] == 1.0).all()
+    first = ended[0]
+    assert (gripper[first - 7 : first] == 0.0).all()  # undone in vain, with the arm alone
+    assert success[first - 7 : first].all()

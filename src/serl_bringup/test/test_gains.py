@@ -8,6 +8,7 @@ import pytest
 
 from franka_impedance_controller import Gains
 from serl_bringup.task import load_gains
+from serl_sim.manipulation_env import PRECISION
 
 DIRECTORY = Path(__file__).resolve().parents[3] / "config/gains"
 
@@ -84,3 +85,8 @@ def test_pcb_presses_down_with_six_newtons_and_pulls_up_with_nine():
     gains = Gains(**load("pcb_insertion"))
     assert gains.stiffness[2] * gains.clip_negative[2] == pytest.approx(6.0)
     assert gains.stiffness[2] * gains.clip_positive[2] == pytest.approx(9.0)
+
+
+def test_the_simulation_drives_its_resets_with_the_precision_set():
+    for name, value in load("precision").items():
+        np.testing.assert_array_equal(getattr(PRECISION, name), value)

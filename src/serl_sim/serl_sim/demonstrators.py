@@ -126,6 +126,28 @@ class PcbInsertionDemonstrator(_Person):
             self._try_again(lift=int(self._rng.integers(2, 5)))
 
 
+class PcbRetractionDemonstrator(_Person):
+    """Pulls the connector out, straight up, and takes it to where the next insertion begins."""
+
+    _speed = (0.003, 0.006)
+    _blur = (0.0, 0.0)  # that place is nothing to look at: it is known
+    _blur_from_afar = 0.0
+
+    def _plan(self) -> None:
+        self._clear = pcb_scene.DEPTH + self._rng.uniform(
+            0.002, 0.006
+        )  # m, over the socket's floor
+
+    def _goal(self) -> Pose:
+        return self._env.start
+
+    def _intention(self, error: np.ndarray, observation: dict) -> np.ndarray:  # (6,) m, rad
+        motion = self._gain * error
+        if self._env.robot.pose.position[2] < self._env.goal.position[2] + self._clear:
+            motion[:] = [0.0, 0.0, self._fastest, 0.0, 0.0, 0.0]
+        return self._unhurried(motion)
+
+
 class CableRoutingDemonstrator(_Person):
     """Carries the cable over the clip, aligns it by eye, lowers; when beside the slot tries again.
 
@@ -188,15 +210,14 @@ class ObjectRelocationDemonstrator(_Person):
         return np.append(super().__call__(observation), np.float32(self._grip))
 
     def _goal(self) -> Pose:
-        """The cube, turned to the nearest of its sides; or, with it in hand, the other bin."""
-        env, cube = self._env, self._env.cube
+        """The cube, as far as the tool can turn; or, with it in hand, the other bin."""
+        env = self._env
         if self._gripped:
             return Pose(env.goal.position + self._aside, env.goal.rotation)
-        x, y, _ = cube.rotation.apply([1.0, 0.0, 0.0])
-        yaw = (np.arctan2(y, x) + np.pi / 4) % (np.pi / 2) - np.pi / 4
+        turn = (env.grasp.rotation * env.goal.rotation.inv()).as_rotvec()
         limit = 0.75 * env.config.box_high[5]  # within reach, also where it is seen with an error
-        turn = type(cube.rotation).from_rotvec([0.0, 0.0, np.clip(yaw, -limit, limit)])
-        return Pose(cube.position, turn * env.goal.rotation)
+        turn = type(env.goal.rotation).from_rotvec(np.clip(turn, -limit, limit))
+        return Pose(env.grasp.position, turn * env.goal.rotation)
 
     def _intention(self, error: np.ndarray, observation: dict) -> np.ndarray:  # (6,) m, rad
         floor, position = relocation_scene.CENTER[2], self._env.robot.pose.position

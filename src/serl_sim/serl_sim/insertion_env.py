@@ -1,8 +1,10 @@
 """Insertion tasks: the connector that the gripper holds goes into its socket."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
+from gymnasium import spaces
 
 from . import pcb_scene
 from .manipulation_env import TOOL_DOWN, ManipulationConfig, ManipulationEnv
@@ -31,6 +33,7 @@ class PcbInsertionConfig(ManipulationConfig):
     box_low: tuple[float, ...] = (-0.05, -0.05, -0.005, -0.05, -0.05, -_YAW)
     box_high: tuple[float, ...] = (0.05, 0.05, 0.05, 0.05, 0.05, _YAW)
     success_tolerance: tuple[float, float, float, float] = (0.003, 0.003, 0.001, 0.1)
+    start_tolerance: tuple[float, float] = (0.006, 0.1)  # m, rad, of where `backward` goes
     perturbation: float = 0.0  # m, by up to which the socket moves once per episode
     stiffness: tuple[float, ...] = (3000.0, 3000.0, 3000.0, 75.0, 75.0, 75.0)
     damping: tuple[float, ...] = (180.0, 180.0, 180.0, 7.0, 7.0, 7.0)
@@ -52,13 +55,20 @@ class PcbInsertionEnv(ManipulationEnv):
     random step, by a random vector of the horizontal plane: uniform direction, length uniform up
     to that. The goal moves along, the workspace box does not. If the tool is at the rim or below,
     it happens before the next step at which it is above.
+
+    With an `agent` two take turns, so that nothing else has to reset: forward inserts; backward
+    pulls the connector out and takes it to a start, which is drawn at each of its resets, and is
+    successful there. `start_pose` (7) tells that pose, base frame.
     """
+
+    agents: ClassVar = ("forward", "backward")
 
     def __init__(
         self,
         arm: str = "panda",
         observations: str = "state",
         render_mode: str | None = None,
+        agent: str = "",
         **arguments,
     ):
         super().__init__(
@@ -69,18 +79,26 @@ class PcbInsertionEnv(ManipulationEnv):
             config=PcbInsertionConfig.from_arguments(arguments),
             observations=observations,
             render_mode=render_mode,
+            agent=agent,
         )
+        self.start = self.goal
+        if agent:
+            self.observation_space["start_pose"] = spaces.Box(-np.inf, np.inf, (7,), np.float32)
         fixture = self.robot.model.body("fixture").mocapid[0]
         self._fixture_position = self.robot.data.mocap_pos[fixture]  # (3,) m, a view
         self._steps_to_perturbation = 0
         self._pending: np.ndarray | None = None  # (3,) m, of this episode's perturbation
 
     def reset(self, *, seed: int | None = None, options: dict | None = None):
-        observation, info = super().reset(seed=seed, options=options)
+        _, info = super().reset(seed=seed, options=options)
         self._pending = None
         if self.config.perturbation > 0.0:
             self._draw_perturbation()
-        return observation, info
+        if self.agent == "backward":
+            if not options:
+                self.place(self.goal)  # what it undoes
+            self.start = self._random_start()
+        return self._observe(), info
 
     def step(self, action):
         self._steps_to_perturbation -= 1
@@ -89,11 +107,24 @@ class PcbInsertionEnv(ManipulationEnv):
         return super().step(action)
 
     def is_success(self) -> bool:
-        """Ground truth: the tool is within tolerance of the goal."""
+        """Ground truth: the tool is within tolerance of the agent's goal."""
+        if self.agent == "backward":
+            return self.is_at_start()
         pose, tolerance = self.robot.pose, np.array(self.config.success_tolerance)
         turn = (pose.rotation * self.goal.rotation.inv()).magnitude()
         error = np.append(np.abs(pose.position - self.goal.position), turn)
         return bool((error < tolerance).all())
+
+    def is_at_start(self) -> bool:
+        pose, (meters, radians) = self.robot.pose, self.config.start_tolerance
+        turn = (pose.rotation * self.start.rotation.inv()).magnitude()
+        return bool(np.linalg.norm(pose.position - self.start.position) < meters and turn < radians)
+
+    def _observe(self) -> dict[str, np.ndarray]:
+        observation = super()._observe()
+        if self.agent:
+            observation["start_pose"] = self._vector(self.start)
+        return observation
 
     def _draw_perturbation(self) -> None:
         first, last = PERTURBED_STEPS

@@ -99,6 +99,7 @@ class ManipulationEnv(gym.Env):
     """
 
     metadata: ClassVar = {"render_modes": ["rgb_array"], "render_fps": 10}
+    agents: ClassVar[tuple[str, ...]] = ()  # whose tasks this world has, where they take turns
 
     # From where the picture's inset looks at the goal: m, degrees.
     closeup: ClassVar = {"distance": 0.14, "azimuth": 150}
@@ -113,8 +114,12 @@ class ManipulationEnv(gym.Env):
         observations: str,
         render_mode: str | None,
         cameras: tuple[str, ...] = CAMERAS,
+        agent: str = "",
     ):
-        """`add_scene` adds what surrounds the arm, whose gripper holds `held`, or moves."""
+        """`add_scene` adds what surrounds the arm, whose gripper holds `held`, or moves.
+
+        `agent` is the first of those that take turns; with none, there is one task alone.
+        """
         if arm not in ARMS:
             raise ValueError(f"arm: expected one of {', '.join(ARMS)}, got {arm!r}")
         if observations not in OBSERVATIONS:
@@ -129,6 +134,7 @@ class ManipulationEnv(gym.Env):
         self.robot = SimulatedRobot(self._scene().compile(), self.arm, controller)
         self._nominal_goal = goal
         self.render_mode = render_mode
+        self.agent = self._known(agent) if agent else ""
         self._held = held
         self._sees_goal = observations == "state"
         self.cameras = (
@@ -152,15 +158,23 @@ class ManipulationEnv(gym.Env):
 
         It then drives the way-points of `options["waypoints"]` (n, 8): time from now (s), and the
         tool's position (m) and quaternion (xyzw), base frame; before, its gripper takes the opening
-        `options["gripper"]`, unless that is None.
+        `options["gripper"]`, unless that is None. From then on the task is that of
+        `options["agent"]`, where agents take turns and one is named.
         """
         super().reset(seed=seed)
+        if self.agent and options and options.get("agent"):
+            self.agent = self._known(options["agent"])
         if options:
             self._drive(options.get("waypoints", ()), options.get("gripper"))
         else:
             self.goal = self._nominal_goal
             self.place(self._random_start())
         return self._observe(), {"success": False}
+
+    def _known(self, agent: str) -> str:
+        if agent not in self.agents:
+            raise ValueError(f"agent: expected one of {', '.join(self.agents)}, got {agent!r}")
+        return agent
 
     def place(self, pose: Pose) -> None:
         """Starts from the tool at `pose`, at rest."""

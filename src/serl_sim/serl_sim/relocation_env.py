@@ -50,9 +50,11 @@ class ObjectRelocationEnv(ManipulationEnv):
     bins: that ends an episode, and the next reset puts it into the bin that the agent takes it from
     (`info["rescued"]`). `info["solved"]` of a reset: the agents that have nothing to do.
 
-    With observations="state" there is also `object_pose` (7): of the cube, base frame.
+    With observations="state" there is also `object_pose` (7): of a tool that holds the cube, base
+    frame; where the cube lies, turned as its nearest side is.
     """
 
+    agents: ClassVar = tuple(TARGETS)
     closeup: ClassVar = {"distance": 0.5, "azimuth": 155}
 
     def __init__(
@@ -72,17 +74,15 @@ class ObjectRelocationEnv(ManipulationEnv):
             observations=observations,
             render_mode=render_mode,
             cameras=CAMERAS,
+            agent=agent,
         )
         first = self.robot.model.joint("cube").qposadr[0]
         self._cube = self.robot.data.qpos[first : first + 7]  # m, quaternion wxyz; a view
         self._speed = self.robot.data.qvel[self.robot.model.joint("cube").dofadr[0] :][:6]
-        self.agent = self._known(agent)
         if self._sees_goal:
             self.observation_space["object_pose"] = spaces.Box(-np.inf, np.inf, (7,), np.float32)
 
     def reset(self, *, seed: int | None = None, options: dict | None = None):
-        options = options or {}
-        self.agent = self._known(options.get("agent") or self.agent)
         _, info = super().reset(seed=seed, options=options)
         info["rescued"] = bool(options) and self.is_lost()
         if not options or info["rescued"]:
@@ -98,6 +98,15 @@ class ObjectRelocationEnv(ManipulationEnv):
     @property
     def cube(self) -> Pose:
         return Pose(self._cube[:3].copy(), Rotation.from_quat(np.roll(self._cube[3:], -1)))
+
+    @property
+    def grasp(self) -> Pose:
+        """Of a tool that holds the cube. Of its four sides, the nearest: within 45 degrees."""
+        cube = self.cube
+        sides = cube.rotation.as_matrix().T  # (3, 3) its axes, of which two are horizontal
+        x, y, _ = sides[np.argmin(np.abs(sides[:, 2]))]
+        yaw = (np.arctan2(y, x) + np.pi / 4) % (np.pi / 2) - np.pi / 4
+        return Pose(cube.position, Rotation.from_rotvec([0.0, 0.0, yaw]) * TOOL)
 
     def put_cube(self, pose: Pose) -> None:
         """At rest; it then falls to the floor."""
@@ -120,11 +129,6 @@ class ObjectRelocationEnv(ManipulationEnv):
         x, y, z = np.abs(self._cube[:3] - scene.CENTER) - [*(scene.INNER + scene.WALL), 0.0]
         return bool(x > 0.0 or y > 0.0 or z > 0.4)
 
-    def _known(self, agent: str) -> str:
-        if agent not in TARGETS:
-            raise ValueError(f"agent: expected one of {', '.join(TARGETS)}, got {agent!r}")
-        return agent
-
     def _random_place(self, side: int) -> Pose:
         x, y = scene.INNER[0] - 0.035, scene.BIN / 2 - 0.03
         x, y = self.np_random.uniform([-x, -y], [x, y])
@@ -140,7 +144,7 @@ class ObjectRelocationEnv(ManipulationEnv):
     def _observe(self) -> dict[str, np.ndarray]:
         observation = super()._observe()
         if self._sees_goal:
-            observation["object_pose"] = self._vector(self.cube)
+            observation["object_pose"] = self._vector(self.grasp)
         return observation
 
 

@@ -121,6 +121,26 @@ def test_a_cube_that_is_held_is_not_there_yet(env):
 
 
 @pytest.mark.parametrize(
+    ("turns", "yaw"),
+    [
+        ([0, 0, 20], 20),
+        ([0, 0, 50], -40),
+        ([0, 0, -170], 10),
+        ([90, 0, 30], 30),
+        ([0, 90, 100], 10),
+    ],
+)
+def test_the_cube_is_gripped_by_its_nearest_side(env, turns, yaw):
+    """Whichever side it lies on; degrees."""
+    env.reset(seed=0)
+    cube = Rotation.from_euler("xyz", turns, degrees=True)
+    env.put_cube(Pose(above_floor(0.01, -0.08, scene.CUBE / 2), cube))
+    turn = (env.grasp.rotation * TOOL.inv()).as_rotvec(degrees=True)
+    np.testing.assert_allclose(turn, [0, 0, yaw], atol=1.0)
+    np.testing.assert_allclose(env.grasp.position, env.cube.position)
+
+
+@pytest.mark.parametrize(
     ("x", "y"), [(0.0, 0.012), (0.03, -0.02), (0.0, 0.19), (0.12, 0.09), (0.12, -0.18)]
 )
 def test_what_falls_on_a_slope_slides_into_a_bin(env, x, y):

@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from franka_impedance_controller import Gains
 from serl_sim import pcb_scene
-from serl_sim.demonstrators import PcbInsertionDemonstrator
+from serl_sim.demonstrators import PcbInsertionDemonstrator, PcbRetractionDemonstrator
 from serl_sim.insertion_env import PERTURBED_STEPS, PcbInsertionConfig, PcbInsertionEnv
 from serl_sim.robot import Pose
 
@@ -378,3 +378,31 @@ def test_the_images_show_the_moved_socket_at_once():
         assert (before[name] != after[name]).any(axis=-1).mean() > 0.1
     assert (overview != environment.render()).any(axis=-1).mean() > 0.005
     environment.close()
+
+
+def test_two_agents_take_turns_from_where_the_tool_is():
+    env = PcbInsertionEnv(agent="backward", action_scale=(0.007, 0.07))
+    observation, _ = env.reset(seed=0)
+    assert np.abs(env.robot.pose.position - env.goal.position).max() < 0.001  # seated
+    assert not env.is_success()
+    offset = observation["start_pose"][:3] - env.goal.position
+    assert offset[2] == pytest.approx(env.config.reset_height, abs=1e-6)
+    demonstrator = PcbRetractionDemonstrator(env, seed=0)
+    terminated, before = False, env.robot.data.time
+    while not terminated and env.robot.data.time < before + 10.0:
+        observation, reward, terminated, _, info = env.step(demonstrator(observation))
+    assert (reward, info["success"]) == (1.0, True)
+    there, start = env.robot.pose.position, env.start.position
+    assert np.linalg.norm(there - start) < env.config.start_tolerance[0]
+
+    env.reset(options={"agent": "forward", "waypoints": (), "gripper": None})
+    np.testing.assert_array_equal(env.robot.pose.position, there)
+    assert not env.is_success()
+    observation, _ = env.reset(options={"agent": "backward", "waypoints": (), "gripper": None})
+    assert np.linalg.norm(observation["start_pose"][:3] - start) > 0.001  # another one
+
+
+@pytest.mark.parametrize("agent", ["forward", "backward"])
+def test_only_with_an_agent_the_start_is_told(agent):
+    assert "start_pose" in PcbInsertionEnv(agent=agent).observation_space.spaces
+    assert "start_pose" not in PcbInsertionEnv().observation_space.spaces
