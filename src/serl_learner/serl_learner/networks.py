@@ -1,4 +1,4 @@
-"""Actor and critic: perceptrons whose hidden layers are Linear -> LayerNorm -> tanh, as SERL's."""
+"""Actor and critics: perceptrons whose hidden layers are Linear -> LayerNorm -> tanh, as SERL's."""
 
 from itertools import pairwise
 
@@ -85,6 +85,24 @@ class CriticEnsemble(nn.Module):
         return self.value(x, members).squeeze(-1)
 
 
+class GraspCritic(nn.Module):
+    """Values of closing the gripper, leaving it and opening it (HIL-SERL, Luo et al. 2025)."""
+
+    def __init__(self, state_size: int, hidden: tuple[int, ...]) -> None:
+        super().__init__()
+        self.trunk = _trunk(state_size, hidden)
+        self.value = nn.Linear(hidden[-1], 3)
+        _initialize(self)
+
+    def forward(self, state: Tensor) -> Tensor:
+        """(B, S) -> (B, 3)"""
+        return self.value(self.trunk(state))
+
+    def best(self, state: Tensor) -> Tensor:
+        """(B, S) -> (B,): index of the highest value, which is the gripper's action plus 1."""
+        return self(state).argmax(dim=-1)
+
+
 class Actor(nn.Module):
     """Mean and standard deviation of the Gaussian under the tanh, from a normalised state."""
 
@@ -96,18 +114,27 @@ class Actor(nn.Module):
         std_range: tuple[float, float],
     ) -> None:
         super().__init__()
-        sizes = (state_size, *hidden)
-        layers = [(nn.Linear(m, n), nn.LayerNorm(n), nn.Tanh()) for m, n in pairwise(sizes)]
-        self.trunk = nn.Sequential(*(module for layer in layers for module in layer))
-        self.mean = nn.Linear(sizes[-1], action_size)
-        self.log_std = nn.Linear(sizes[-1], action_size)
+        self.trunk = _trunk(state_size, hidden)
+        self.mean = nn.Linear(hidden[-1], action_size)
+        self.log_std = nn.Linear(hidden[-1], action_size)
         self.std_range = std_range
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.xavier_uniform_(module.weight)
-                nn.init.zeros_(module.bias)
+        _initialize(self)
 
     def forward(self, state: Tensor) -> tuple[Tensor, Tensor]:
         """(B, S) -> mean (B, A), std (B, A)"""
         x = self.trunk(state)
         return self.mean(x), self.log_std(x).exp().clamp(*self.std_range)
+
+
+def _trunk(state_size: int, hidden: tuple[int, ...]) -> nn.Sequential:
+    """The hidden layers of a single perceptron."""
+    sizes = pairwise((state_size, *hidden))
+    layers = [(nn.Linear(m, n), nn.LayerNorm(n), nn.Tanh()) for m, n in sizes]
+    return nn.Sequential(*(module for layer in layers for module in layer))
+
+
+def _initialize(network: nn.Module) -> None:
+    for module in network.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+            nn.init.zeros_(module.bias)

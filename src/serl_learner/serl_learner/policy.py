@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from serl_learner.backbone import Backbone, shared_backbone
-from serl_learner.config import ConfigError, from_dict
+from serl_learner.config import ConfigError, expect, from_dict
 from serl_learner.encoder import EncoderConfig, ObservationEncoder, arrange
-from serl_learner.networks import Actor
+from serl_learner.networks import Actor, GraspCritic
 from serl_learner.normalizer import Normalizer
 from serl_learner.tensor_file import read_tensors
 from serl_learner.transition import Observation, ObservationSpec
@@ -27,6 +27,8 @@ FITTED_TO = 256  # observations at most, which the compression is measured on
 class Policy(nn.Module):
     """A tanh-Gaussian over actions in [-1, 1], given an observation.
 
+    With a discrete gripper, the last element is none of the Gaussian's: it is -1, 0 or 1 (close,
+    stay, open), whichever the grasp critic values most, with and without exploration (HIL-SERL).
     A frozen backbone, which every policy of a run shares, is used and not owned: it is neither
     among the parameters nor in the bytes that cross the wire.
     """
@@ -39,6 +41,7 @@ class Policy(nn.Module):
         std_range: tuple[float, float] = (1e-5, 5.0),
         encoder: EncoderConfig | None = None,
         backbone: Backbone | None = None,
+        discrete_gripper: bool = False,
     ) -> None:
         """`encoder` and `backbone` are for observations with images."""
         super().__init__()
@@ -47,13 +50,17 @@ class Policy(nn.Module):
         if spec.images and backbone is None:
             names = ", ".join(name for name, _ in spec.images)
             raise ConfigError(f"policy: expected a backbone for images {names}, got none")
+        wide_enough = action_size >= 2 or not discrete_gripper
+        expect(wide_enough, "gripper", "actions of at least 2 elements with discrete", action_size)
         self.spec = spec
         self.action_size = action_size
+        self.gaussian_size = action_size - discrete_gripper  # elements that the Gaussian gives
         self.hidden = hidden
         self.std_range = std_range
         self.encoder_config = encoder or EncoderConfig()
         self.encoder = ObservationEncoder(spec, self.encoder_config, backbone)
-        self.actor = Actor(self.encoder.size, action_size, hidden, std_range)
+        self.actor = Actor(self.encoder.size, self.gaussian_size, hidden, std_range)
+        self.grasp_critic = GraspCritic(self.encoder.size, hidden) if discrete_gripper else None
         self._backbone = (backbone,)  # in a tuple: no submodule
         self._seen: deque[Tensor] = deque(maxlen=self.encoder_config.frame_stack)
 
@@ -91,10 +98,14 @@ class Policy(nn.Module):
         Each call is a step of the episode.
         """
         state = torch.from_numpy(self.spec.flatten(observation))[None]
-        mean, std = self.actor(self.encoder(state, self.look(observation)))
+        encoding = self.encoder(state, self.look(observation))
+        mean, std = self.actor(encoding)
         if not deterministic:
             mean = mean + std * torch.randn_like(mean)
-        return torch.tanh(mean)[0].numpy()
+        action = torch.tanh(mean)[0]
+        if self.grasp_critic is not None:
+            action = torch.cat([action, self.grasp_critic.best(encoding) - 1.0])
+        return action.numpy()
 
     def look(self, observation: Observation) -> Tensor:
         """Adds the frame of a step; gives the newest ones as the encoder takes them."""
@@ -114,7 +125,10 @@ class Policy(nn.Module):
         return torch.from_numpy(images).to(self.backbone.device)
 
     def sample(self, encoding: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Encodings (B, D) -> reparametrised actions (B, A) and their log density (B,)."""
+        """Encodings (B, D) -> reparametrised actions and their log density (B,).
+
+        Actions are of the Gaussian alone, (B, gaussian_size).
+        """
         mean, std = self.actor(encoding)
         noise = torch.randn(mean.shape, generator=generator, device=mean.device)
         return tanh_gaussian(mean, std, noise)
@@ -137,6 +151,7 @@ def to_bytes(policy: Policy) -> bytes:
         "std_range": policy.std_range,
         "encoder": asdict(policy.encoder_config),
         "backbone": policy.backbone.digest if policy.backbone and policy.backbone.frozen else "",
+        "discrete_gripper": policy.grasp_critic is not None,
     }
     metadata = {"spec": policy.spec.to_json(), "network": json.dumps(network)}
     tensors = {name: value.cpu() for name, value in policy.state_dict().items()}
@@ -154,13 +169,14 @@ def from_bytes(data: bytes) -> Policy:
         spec = ObservationSpec.from_json(metadata["spec"])
         encoder = from_dict(EncoderConfig, network["encoder"], "encoder")
         digest = network["backbone"]
+        discrete_gripper = network.get("discrete_gripper", False)  # older files do not say
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise _not_a_policy(data, error) from None
     backbone = shared_backbone(encoder.backbone, encoder.weights, digest) if spec.images else None
     try:
         sizes = network["action_size"], tuple(network["hidden"]), tuple(network["std_range"])
         with torch.device("meta"):  # no random weights, which the policy's own would replace
-            policy = Policy(spec, *sizes, encoder, backbone)
+            policy = Policy(spec, *sizes, encoder, backbone, discrete_gripper)
         policy.load_state_dict({k: v.float() for k, v in tensors.items()}, assign=True)
     except (ValueError, KeyError, TypeError, RuntimeError) as error:
         raise _not_a_policy(data, error) from None

@@ -15,6 +15,7 @@ from serl_learner.transition import Observation, ObservationSpec, Transition
 
 NONE = -1
 NO_FRAMES = torch.empty(0, dtype=torch.uint8)
+NO_PENALTY = torch.zeros(())  # of any batch without a gripper
 CPU = torch.device("cpu")
 INDEX_BYTES = 8  # of next, rank, place among the sampleable ones, episode, each frame of the stack
 
@@ -30,6 +31,7 @@ class Batch:
     next_state: Tensor  # (B, S)
     frames: Tensor = NO_FRAMES  # (B, cameras, stack, ...), the newest frame last
     next_frames: Tensor = NO_FRAMES  # (B, cameras, stack, ...)
+    grasp_penalty: Tensor = NO_PENALTY  # (B,) at most 0, beside the reward and no part of it
 
     @staticmethod
     def concatenate(first: "Batch", second: "Batch") -> "Batch":
@@ -121,6 +123,7 @@ class ReplayBuffer:
         self._data["action"][slot] = torch.from_numpy(np.asarray(transition.action, np.float32))
         self._data["reward"][slot] = transition.reward
         self._data["mask"][slot] = 1.0 - transition.terminated
+        self._data["grasp_penalty"][slot] = transition.grasp_penalty
         previous = self._open.pop(transition.actor, None)
         if previous is not None:
             previous_episode, step, previous_slot = previous
@@ -147,6 +150,7 @@ class ReplayBuffer:
             self._take("state", following),
             self._take_frames(slots),
             self._take_frames(following),
+            self._take("grasp_penalty", slots).squeeze(-1),
         )
 
     def sample_next_frames(self, count: int) -> Tensor:
@@ -248,6 +252,7 @@ def _slot(
         "action": (action_size, torch.float32),
         "reward": (1, torch.float32),
         "mask": (1, torch.float32),
+        "grasp_penalty": (1, torch.float32),
         "frames": (frames.cameras * frames.views * math.prod(frames.shape), frames.dtype),
     }
 

@@ -1,6 +1,7 @@
 """RLPD (Ball et al. 2023) on soft actor-critic (Haarnoja et al. 2018), in the order of the papers.
 
 Target, critic loss, actor loss, temperature loss, updates. Losses are pure and return (loss, info).
+A discrete gripper has a target and a loss of its own (HIL-SERL, Luo et al. 2025).
 """
 
 import copy
@@ -17,11 +18,12 @@ from serl_learner.encoder import EncoderConfig, arrange
 from serl_learner.networks import CriticEnsemble
 from serl_learner.optimizer_state import load_optimizer, optimizer_tensors
 from serl_learner.policy import Policy
-from serl_learner.replay import Batch
+from serl_learner.replay import NO_PENALTY, Batch
 from serl_learner.transition import ObservationSpec
 
 Figures = dict[str, Tensor]  # of an update, each ()
 Info = dict[str, float]  # the same as numbers
+GRIPPERS = ("continuous", "discrete")
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,12 @@ class RLPDConfig:
     std_range: tuple[float, float] = (1e-5, 5.0)  # of the Gaussian under the tanh
     learning_rate: float = 3e-4
     initial_temperature: float = 1e-2
-    target_entropy: float | None = None  # nats; left out: -action_size / 2
+    target_entropy: float | None = None  # nats; left out: -1/2 per element of the Gaussian
     backup_entropy: bool = False  # the target holds the entropy of the next action
     return_range: tuple[float, float] | None = None  # bounds of the return, where known
+    # Who decides the action's last element: continuous, the Gaussian, as all others (SERL: grasp
+    # penalties are part of the return); discrete, a critic of its own, which alone sees them.
+    gripper: str = "continuous"
 
     def __post_init__(self) -> None:
         expect(0 <= self.discount <= 1, "discount", "0 to 1", self.discount)
@@ -58,6 +63,7 @@ class RLPDConfig:
             expect(low < high, "return_range", "low < high", self.return_range)
             # the entropy would be part of the return, which these bounds leave out
             expect(not self.backup_entropy, "return_range", "no backup_entropy with it", "both")
+        expect(self.gripper in GRIPPERS, "gripper", " or ".join(GRIPPERS), self.gripper)
 
 
 class NonFiniteLoss(ConfigError):
@@ -76,6 +82,7 @@ class Encoded:
     reward: Tensor  # (B,)
     mask: Tensor  # (B,)
     next_encoding: Tensor  # (B, D), without gradient
+    grasp_penalty: Tensor = NO_PENALTY  # (B,)
 
 
 class RLPD(nn.Module):
@@ -97,26 +104,30 @@ class RLPD(nn.Module):
         super().__init__()
         self.config = config
         self.device = torch.device(device)
-        self.target_entropy = (
-            -0.5 * action_size if config.target_entropy is None else config.target_entropy
-        )
+        discrete = config.gripper == "discrete"
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.policy = Policy(
-                spec, action_size, config.hidden, config.std_range, encoder, backbone
+                spec, action_size, config.hidden, config.std_range, encoder, backbone, discrete
             )
-            self.critic = CriticEnsemble(
-                config.ensemble, self.policy.encoder.size, action_size, config.hidden
-            )
-        self.target_critic = copy.deepcopy(self.critic).requires_grad_(False)
+            state_size, gaussian_size = self.policy.encoder.size, self.policy.gaussian_size
+            self.critic = CriticEnsemble(config.ensemble, state_size, gaussian_size, config.hidden)
+        self.target_critic = copy.deepcopy(self.critic)
+        self.target_grasp_critic = copy.deepcopy(self.policy.grasp_critic)
+        self.target_entropy = (
+            -0.5 * gaussian_size if config.target_entropy is None else config.target_entropy
+        )
         # softplus of this is the temperature, which is so kept above 0
         self.raw_temperature = nn.Parameter(
             torch.tensor(math.log(math.expm1(config.initial_temperature)))
         )
         self.to(self.device)
-        valued = [*self.critic.parameters(), *self.policy.encoder.parameters()]
+        self._online = _parameters(self.critic, self.policy.grasp_critic)
+        self._targets = _parameters(self.target_critic, self.target_grasp_critic)
+        for parameter in self._targets:
+            parameter.requires_grad_(False)
         self.optimizers = {
-            "critic": self._adam(valued),
+            "critic": self._adam([*self._online, *self.policy.encoder.parameters()]),
             "actor": self._adam(self.policy.actor.parameters()),
             "temperature": self._adam([self.raw_temperature]),
         }
@@ -138,11 +149,15 @@ class RLPD(nn.Module):
         encoding = encoder(batch.state, arrange(batch.frames), dropout=self.generator)
         with torch.no_grad():
             following = encoder(batch.next_state, arrange(batch.next_frames))
-        return Encoded(encoding, batch.action, batch.reward, batch.mask, following)
+        given = batch.action, batch.reward, batch.mask
+        return Encoded(encoding, *given, following, batch.grasp_penalty)
 
     @torch.no_grad()
     def target(self, batch: Encoded) -> Tensor:
-        """r + discount * mask * min over a random subset of the target critics, (B,)."""
+        """r + discount * mask * min over a random subset of the target critics, (B,).
+
+        r is the reward, with the grasp penalty where the gripper is one element of the Gaussian.
+        """
         config, following = self.config, batch.next_encoding
         next_action, log_prob = self.policy.sample(following, self.generator)
         order = torch.rand(config.ensemble, generator=self.generator, device=self.device)
@@ -150,14 +165,36 @@ class RLPD(nn.Module):
         value = self.target_critic(following, next_action, members).amin(dim=0)  # (B,)
         if config.backup_entropy:
             value = value - self.temperature * log_prob
-        target = batch.reward + config.discount * batch.mask * value
+        penalty = batch.grasp_penalty if self.policy.grasp_critic is None else 0.0
+        target = batch.reward + penalty + config.discount * batch.mask * value
         return target if config.return_range is None else target.clamp(*config.return_range)
+
+    @torch.no_grad()
+    def grasp_target(self, batch: Encoded) -> Tensor:
+        """r + penalty + discount * mask * target critic's value of the online one's best, (B,).
+
+        That is double DQN. Penalties leave a return's upper bound as it is, and no lower one.
+        """
+        config, following = self.config, batch.next_encoding
+        best = self.policy.grasp_critic.best(following)
+        value = _at(self.target_grasp_critic(following), best)
+        target = batch.reward + batch.grasp_penalty + config.discount * batch.mask * value
+        return target if config.return_range is None else target.clamp(max=config.return_range[1])
 
     def critic_loss(self, batch: Encoded, target: Tensor) -> tuple[Tensor, Figures]:
         """Squared error to the target (B,), mean over the ensemble and the batch."""
-        q = self.critic(batch.encoding, batch.action)  # (E, B)
+        action = batch.action[:, : self.policy.gaussian_size]
+        q = self.critic(batch.encoding, action)  # (E, B)
         loss = (q - target).square().mean()
         return loss, {"critic_loss": loss.detach(), "q_mean": q.detach().mean()}
+
+    def grasp_loss(self, batch: Encoded, target: Tensor) -> tuple[Tensor, Figures]:
+        """Squared error of what the gripper did to the target (B,), mean over the batch."""
+        gripper = batch.action[:, -1]  # of a demonstration any number: what the robot makes of it
+        choice = (gripper >= 0.5).long() - (gripper <= -0.5).long() + 1
+        q = _at(self.policy.grasp_critic(batch.encoding), choice)
+        loss = (q - target).square().mean()
+        return loss, {"grasp_loss": loss.detach()}
 
     def actor_loss(self, batch: Encoded) -> tuple[Tensor, Figures]:
         """temperature * log pi(a|s) - mean over the ensemble of Q(s, a)."""
@@ -187,7 +224,7 @@ class RLPD(nn.Module):
         """The figures of an update as numbers; raises NonFiniteLoss if one is none."""
         numbers = torch.stack(list(figures.values())).tolist()
         info = dict(zip(figures, numbers, strict=True))
-        for name in ("critic", "actor"):
+        for name in ("critic", "grasp", "actor"):
             if not math.isfinite(loss := info.get(f"{name}_loss", 0.0)):
                 raise NonFiniteLoss(
                     f"{name} loss is {loss} at critic step {self.critic_steps}, not applied"
@@ -197,13 +234,14 @@ class RLPD(nn.Module):
         return info
 
     def update_critic(self, batch: Encoded) -> Figures:
+        """One step of the critics and of the encoder; the target networks follow."""
         loss, figures = self.critic_loss(batch, self.target(batch))
+        if self.policy.grasp_critic is not None:
+            grasp_loss, grasp_figures = self.grasp_loss(batch, self.grasp_target(batch))
+            loss, figures = loss + grasp_loss, figures | grasp_figures
         self._step("critic", loss)
-        torch._foreach_lerp_(
-            list(self.target_critic.parameters()),
-            [p.data for p in self.critic.parameters()],
-            self.config.target_update_rate,
-        )
+        online = [p.data for p in self._online]
+        torch._foreach_lerp_(self._targets, online, self.config.target_update_rate)
         return figures
 
     def update_actor(self, batch: Encoded) -> Figures:
@@ -246,3 +284,12 @@ class RLPD(nn.Module):
             parameter.grad = gradient.contiguous()  # a convolution's may have the channels last
         optimizer.found_inf = loss.detach().isfinite().logical_not().float()
         optimizer.step()
+
+
+def _parameters(*networks: nn.Module | None) -> list[nn.Parameter]:
+    return [p for network in networks if network is not None for p in network.parameters()]
+
+
+def _at(values: Tensor, choice: Tensor) -> Tensor:
+    """(B, N), (B,) -> (B,): one value of each row."""
+    return values.gather(1, choice[:, None]).squeeze(1)

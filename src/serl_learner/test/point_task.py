@@ -16,17 +16,24 @@ class PointActor:
         self.rng = np.random.default_rng(seed)
         self.name = name
         self.sequence = self.episode = self.step = 0
-        self.position = self._start()
+        self._begin()
 
-    def _start(self) -> np.ndarray:
-        return self.rng.uniform(-1.0, 1.0, 2).astype(np.float32)
+    def _begin(self) -> None:
+        self.position = self.rng.uniform(-1.0, 1.0, 2).astype(np.float32)
+
+    def _observation(self) -> dict[str, np.ndarray]:
+        return {"position": self.position}
+
+    def _move(self, action: np.ndarray) -> tuple[bool, float]:
+        """Success and the grasp's penalty."""
+        self.position = np.clip(self.position + STEP * action, -1.5, 1.5).astype(np.float32)
+        return bool(np.linalg.norm(self.position) < GOAL), 0.0
 
     def act(self, choose) -> Transition:
         """One step; `choose` maps an observation to an action (2,)."""
-        observation = {"position": self.position}
+        observation = self._observation()
         action = np.clip(choose(observation), -1.0, 1.0).astype(np.float32)
-        position = np.clip(self.position + STEP * action, -1.5, 1.5).astype(np.float32)
-        success = bool(np.linalg.norm(position) < GOAL)
+        success, penalty = self._move(action)
         truncated = not success and self.step + 1 == LIMIT
         ends = success or truncated
         transition = Transition(
@@ -41,13 +48,14 @@ class PointActor:
             terminated=success,
             truncated=truncated,
             success=success,
-            final_observation={"position": position} if ends else None,
+            grasp_penalty=penalty,
+            final_observation=self._observation() if ends else None,
         )
         self.sequence += 1
         self.step += 1
-        self.position = position
         if ends:
-            self.episode, self.step, self.position = self.episode + 1, 0, self._start()
+            self.episode, self.step = self.episode + 1, 0
+            self._begin()
         return transition
 
     def episodes(self, count: int, choose) -> list[Transition]:
@@ -68,6 +76,6 @@ def demonstrator(rng: np.random.Generator):
     return choose
 
 
-def success_rate(choose, episodes: int, seed: int) -> float:
-    transitions = PointActor(seed).episodes(episodes, choose)
+def success_rate(choose, episodes: int, seed: int, task=PointActor) -> float:
+    transitions = task(seed).episodes(episodes, choose)
     return sum(t.success for t in transitions) / episodes

@@ -16,10 +16,12 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a G
 SPEC = ObservationSpec((("pose", 6),), (("wrist_1", (64, 64, 3)),))
 
 
-def test_the_captured_update_is_the_plain_one():
+@pytest.mark.parametrize("gripper", ["continuous", "discrete"])
+def test_the_captured_update_is_the_plain_one(gripper):
     backbone = make_backbone("resnet10", "random").to("cuda")
     config = EncoderConfig(channels=64, dropout=0.0)
-    plain = RLPD(RLPDConfig(hidden=(32, 32)), SPEC, 2, 0, config, backbone, "cuda")
+    rlpd_config = RLPDConfig(hidden=(32, 32), subset=10, gripper=gripper)
+    plain = RLPD(rlpd_config, SPEC, 2, 0, config, backbone, "cuda")
     captured = copy.deepcopy(plain)
     # What is drawn (actions, members) is not the same in a graph: nothing is left to chance.
     for agent in (plain, captured):
@@ -27,7 +29,6 @@ def test_the_captured_update_is_the_plain_one():
             torch.tanh(agent.policy.actor(encoding)[0]),
             agent.policy.actor(encoding)[1].log().sum(-1).neg(),
         )
-        agent.config = RLPDConfig(hidden=(32, 32), subset=10)
     update = GraphedUpdate(captured)
     for i in range(2 * WARM_UP + 4):
         generator = torch.Generator("cuda").manual_seed(i)
@@ -37,7 +38,15 @@ def test_the_captured_update_is_the_plain_one():
 
         features = draw(16, 1, 1, 64, 2, 2).half(), draw(16, 1, 1, 64, 2, 2).half()
         reward = (draw(16) > 1).float()
-        batch = Batch(draw(16, 6), draw(16, 2).tanh(), reward, 1 - reward, draw(16, 6), *features)
+        batch = Batch(
+            draw(16, 6),
+            draw(16, 2).tanh(),
+            reward,
+            1 - reward,
+            draw(16, 6),
+            *features,
+            grasp_penalty=-0.1 * (draw(16) > 1).float(),
+        )
         with_actor = i % 2 == 1
         assert update(batch, with_actor) == pytest.approx(plain.update(batch, with_actor), rel=1e-3)
     for one, other in zip(plain.parameters(), captured.parameters(), strict=True):

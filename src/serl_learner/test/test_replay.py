@@ -35,6 +35,7 @@ def step(actor, episode, number, terminated=False, truncated=False, sequence=0) 
         observation={"code": code(actor, episode, number)},
         action=np.array([number / 100], np.float32),
         reward=float(number),
+        grasp_penalty=-number / 50,
         terminated=terminated,
         truncated=truncated,
         final_observation={"code": code(actor, episode, number + 1)} if ends else None,
@@ -54,6 +55,7 @@ def sampled(replay_buffer, count=400) -> Counter:
     np.testing.assert_array_equal(following[:, :2], state[:, :2])  # same actor, same episode
     np.testing.assert_array_equal(following[:, 2], state[:, 2] + 1)  # t and t + 1
     np.testing.assert_array_equal(batch.reward, state[:, 2])
+    np.testing.assert_allclose(batch.grasp_penalty, -state[:, 2] / 50)
     np.testing.assert_allclose(batch.action[:, 0], state[:, 2] / 100)
     return Counter((chr(int(a)), int(e), int(s)) for a, e, s, _ in state)
 
@@ -157,7 +159,7 @@ def test_states_are_those_of_the_sampleable_transitions():
 
 def test_memory_is_stated_and_refused_at_construction(monkeypatch):
     b = buffer(capacity=1000)
-    assert b.nbytes == 1000 * (4 * (4 + 1 + 2) + 5 * 8)
+    assert b.nbytes == 1000 * (4 * (4 + 1 + 3) + 5 * 8)
     monkeypatch.setattr(replay, "_available_memory", lambda device: b.nbytes - 1)
     with pytest.raises(ConfigError, match=r"replay_capacity: 1000 .* need .* GB, .* available"):
         buffer(capacity=1000)

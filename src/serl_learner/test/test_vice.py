@@ -41,7 +41,7 @@ def batch(vice: Vice, observations) -> Batch:
     """As a replay of these observations gives it."""
     chosen = vice._frames.encode(observations)[:, :, :1]  # (B, cameras, stack, ...)
     nothing = torch.zeros(len(observations))
-    return Batch(nothing, nothing, nothing + 7.0, nothing, nothing, chosen, chosen)
+    return Batch(nothing, nothing, nothing + 7.0, nothing, nothing, chosen, chosen, nothing - 0.1)
 
 
 def teach(vice: Vice, observations, steps: int) -> None:
@@ -86,6 +86,7 @@ def test_rewards_and_ends_of_a_batch_are_those_of_the_current_classifier():
     relabelled = vice.relabel(batch(vice, [GOALS[4], FAR[0], GOALS[4]]))
     assert relabelled.reward.tolist() == [1.0, 0.0, 1.0]  # and not the 7 of the replay
     assert relabelled.mask.tolist() == [0.0, 1.0, 0.0]  # a success is terminal, nothing else
+    np.testing.assert_allclose(relabelled.grasp_penalty, -0.1)  # no matter of the classifier's
 
 
 def test_a_logarithmic_reward_is_the_log_of_the_probability():
