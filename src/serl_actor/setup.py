@@ -8,5 +8,10 @@ setup(
         ("share/ament_index/resource_index/packages", ["resource/serl_actor"]),
         ("share/serl_actor", ["package.xml"]),
     ],
-    entry_points={"console_scripts": ["actor_node = serl_actor.actor_node:main"]},
+    entry_points={
+        "console_scripts": [
+            "actor_node = serl_actor.actor_node:main",
+            "reset_agent_node = serl_actor.reset_agent_node:main",
+        ]
+    },
 )
