@@ -16,7 +16,7 @@ from serl_learner.transition_log import load_transitions
 from serl_msgs.msg import LearnerStatus
 
 TASK = "pendulum"
-PATIENCE_S = 60.0  # for anything that has to happen; a busy machine starts a process in 15 s
+PATIENCE_S = 120.0  # for anything that has to happen; a busy machine starts a process in 15 s
 
 
 def parameters(directory: Path, **actor) -> Path:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from gymnasium import spaces
 
-from serl_actor.actor import Actor, ActorConfig
+from serl_actor.actor import Actor, ActorConfig, Agent
 from serl_actor.demonstrations import record
 from serl_actor.environment import EnvironmentConfig, make_environment
 from serl_actor.evaluation import evaluate
@@ -102,7 +102,7 @@ def train(judged_environment, steps: int):
             return policies[-1].act(observation, deterministic=False)
 
     config = ActorConfig(max_steps=steps, random_steps=0)
-    actor = Actor(judged_environment, Newest(), config, sinks=[arrived.append], seed=1)
+    actor = Actor(judged_environment, [Agent(Newest(), sinks=[arrived.append])], config, seed=1)
 
     def receive(timeout_s):
         if timeout_s == 0.0:

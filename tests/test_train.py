@@ -5,14 +5,13 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 import reach
 import yaml
+from running import wait_until
+from serl_command import command, environment, node_processes, serl
 
 from serl_bringup.conclude import load_policy
 from serl_bringup.run_folder import RunFolder
@@ -60,45 +59,10 @@ def task(tmp_path):
     return write
 
 
-def command(*arguments):
-    return [sys.executable, "-c", "from serl_bringup.cli import main; main()", *map(str, arguments)]
-
-
-def environment():
-    paths = [str(Path(reach.__file__).parent), os.environ.get("PYTHONPATH", "")]
-    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
-    variables.pop("ROS_DOMAIN_ID")  # a run picks a free domain of its own
-    return variables
-
-
-def serl(*arguments, **options):
-    return subprocess.run(
-        command(*arguments),
-        capture_output=True,
-        text=True,
-        timeout=280,
-        env=environment(),
-        **options,
-    )
-
-
 def episodes(run):
     """How many a run has recorded so far."""
     path = run / "episodes.csv"
     return len(path.read_text().splitlines()) - 1 if path.exists() else 0
-
-
-def node_processes(folder):
-    """Command lines of living processes that were started for this run."""
-    lines = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if str(folder) in line:
-            lines.append(line)
-    return lines
 
 
 def test_a_run_learns_over_real_nodes_and_leaves_everything_behind(task, tmp_path):
@@ -149,7 +113,7 @@ def test_ctrl_c_keeps_everything_and_resume_goes_on(task, tmp_path):
         command("train", task(), "--run-dir", run, "--demos", 5),
         env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
-    wait_until(lambda: episodes(run) > 3)
+    wait_until(lambda: episodes(run) > 3, lambda: "four episodes")
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
@@ -173,11 +137,9 @@ def test_a_killed_learner_is_started_again_and_nothing_is_lost(task, tmp_path):
         env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     checkpoints = RunFolder(run).checkpoints
-    wait_until(lambda: list(checkpoints.glob("[0-9]*/policy.safetensors")))
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        line = path.read_bytes()
-        if str(run).encode() in line and b"learner_node" in line:
-            os.kill(int(path.parent.name), signal.SIGKILL)
+    wait_until(lambda: list(checkpoints.glob("[0-9]*/policy.safetensors")), lambda: "a checkpoint")
+    for number in node_processes(run, "learner_node"):
+        os.kill(number, signal.SIGKILL)
     output, _ = process.communicate(timeout=200)
     assert process.returncode == 0, output
     assert "learner_node was killed: started again" in output
@@ -218,7 +180,7 @@ def test_a_disk_that_fills_up_stops_the_run_with_one_line(task, small_disk):
         command("train", task(), "--run-dir", run, "--demos", 5),
         env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    wait_until(lambda: episodes(run) > 3)
+    wait_until(lambda: episodes(run) > 3, lambda: "four episodes")
     with (small_disk / "filler").open("wb", buffering=0) as filler, contextlib.suppress(OSError):
         while True:
             filler.write(bytes(1 << 20))
@@ -307,13 +269,6 @@ def test_a_domain_in_use_is_refused(task, tmp_path):
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, env=variables)
     assert done.returncode == 2
     assert f"ROS domain {domain} is in use" in done.stderr
-
-
-def wait_until(ready, timeout_s=120.0):
-    deadline = time.monotonic() + timeout_s
-    while not ready():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 def test_reach_needs_learning():

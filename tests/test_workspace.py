@@ -30,10 +30,12 @@ MAY_IMPORT = {
     },
 }
 MAY_IMPORT_RCLPY = {
+    "agent_link.py",
     "discovery.py",
     "qos.py",
     "parameters.py",
     "transition_log.py",
+    "reset_client.py",
     "reward_client.py",
 }  # and every *_node.py
 # Where a module comes from: a system package that rosdep installs, or requirements/base.txt.

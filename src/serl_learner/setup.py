@@ -9,5 +9,10 @@ setup(
         ("share/ament_index/resource_index/packages", ["resource/serl_learner"]),
         ("share/serl_learner", ["package.xml"]),
     ],
-    entry_points={"console_scripts": ["learner_node = serl_learner.learner_node:main"]},
+    entry_points={
+        "console_scripts": [
+            "learner_node = serl_learner.learner_node:main",
+            "learners_node = serl_learner.learners_node:main",
+        ]
+    },
 )

@@ -1,9 +1,9 @@
 """The actor's loop: reset, act, step, hand on."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import gymnasium as gym
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from serl_actor.environment import is_success
 from serl_actor.faults import Fault
 from serl_actor.pacer import Pacer
-from serl_learner.config import ConfigError
+from serl_learner.config import ConfigError, expect
 from serl_learner.transition import Observation, Transition
 
 ON_TIME_S = 0.005  # a period this close to the wanted one counts as on time
@@ -21,8 +21,8 @@ PATIENCE_S = 30.0  # what fails for longer ends the run
 
 @dataclass(frozen=True)
 class ActorConfig:
-    max_steps: int = 20_000  # transitions of the whole run, restarts included; 33 minutes at 10 Hz
-    random_steps: int = 0  # the run's first transitions, drawn uniformly instead of from the policy
+    max_steps: int = 20_000  # transitions of the whole run, of all agents and restarts; 33 minutes
+    random_steps: int = 0  # of each agent, its first: drawn uniformly instead of from its policy
     max_lead: int = 20  # transitions the actor may be ahead of its policy's; 0: it never waits
     control_rate_hz: float = 0.0  # 0: as fast as learner and simulator allow; a robot holds 10
 
@@ -43,6 +43,23 @@ class PolicySource(Protocol):
 
 
 @dataclass
+class Agent:
+    """Who may act in an episode: a policy, and those who are told of what it does.
+
+    `gate(sequence)` blocks until the transition of that number may be made, and returns False when
+    the run is stopping. A run that goes on after a restart gives the numbers to go on with.
+    """
+
+    policy: PolicySource
+    name: str = "agent"
+    gate: Callable[[int], bool] = lambda sequence: True
+    sinks: Sequence[Callable[[Transition], None]] = ()  # each is handed every transition
+    episode_sinks: Sequence[Callable[["EpisodeStats"], None]] = ()
+    sequence: int = 0  # of its next transition
+    episode: int = 0  # number of its current episode, between two: of the next
+
+
+@dataclass
 class EpisodeStats:
     """What serl_msgs/EpisodeSummary says of an episode, and the periods of its steps."""
 
@@ -55,6 +72,7 @@ class EpisodeStats:
     success: bool = False
     terminated: bool = False
     discarded: bool = False  # a camera or the reward failed: neither a success nor a failure
+    rescued: bool = False  # something was put back from outside before it
     intervened_steps: int = 0
     duration_s: float = 0.0  # of the steps
     reset_s: float = 0.0  # of the reset before them
@@ -80,43 +98,33 @@ class EpisodeStats:
 class Actor:
     """Acts in the environment; hands each transition to the sinks, each ended episode to theirs.
 
-    `gate(sequence)` blocks until the transition of that number may be made, and returns False when
-    the run is stopping. A run that goes on after a restart gives the numbers to go on with. `say`
-    is told of a camera or a reward that fails: within an episode, that ends as discarded; at its
-    reset, which is tried again. What fails for 30 s in either way is raised as Fault.
+    With several agents, `info["agent"]` of each reset says whose episode it is; they change at no
+    other place, and each has numbers of its own. `say` is told of a camera or a reward that fails:
+    within an episode, that ends as discarded; at its reset, which is tried again. What fails for
+    30 s in either way is raised as Fault.
     """
 
     def __init__(
         self,
         environment: gym.Env,
-        policy: PolicySource,
+        agents: Sequence[Agent],
         config: ActorConfig,
-        gate: Callable[[int], bool] = lambda sequence: True,
-        sinks: Iterable[Callable[[Transition], None]] = (),
         *,
-        episode_sinks: Iterable[Callable[[EpisodeStats], None]] = (),
-        agent: str = "agent",
         actor: str = "actor",
-        first_sequence: int = 0,
-        first_episode: int = 0,
         seed: int = 0,
         say: Callable[[str], None] = lambda message: None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ):
         self._environment = environment
-        self._policy = policy
+        self._agents = {agent.name: agent for agent in agents}
         self._config = config
-        self._gate = gate
-        self._sinks = tuple(sinks)
-        self._episode_sinks = tuple(episode_sinks)
-        self._agent, self._actor = agent, actor
-        self._sequence = first_sequence  # of the next transition
-        self._episode = first_episode  # of the current episode, between two: of the next
+        self._actor = actor
         self._observed_ns = 0  # Unix time of the newest observation
         self._rest = np.zeros(environment.action_space.shape, np.float32)
         # A restarted run has other seeds: it does not live through its first episodes again.
-        seeds = np.random.SeedSequence([seed, first_episode]).generate_state(2)
+        episodes = sum(agent.episode for agent in agents)
+        seeds = np.random.SeedSequence([seed, episodes]).generate_state(2)
         self._reset_seed: int | None = int(seeds[0])  # for the first reset alone
         self._random = np.random.default_rng(seeds[1])
         self._failing_since: float | None = None  # since when no step was made without a fault
@@ -130,67 +138,80 @@ class Actor:
             stats = self._run_episode(stop)
             if stats is None:
                 return
-            for sink in self._episode_sinks:
+            for sink in self._agents[stats.agent].episode_sinks:
                 sink(stats)
 
     def _run_episode(self, stop: Callable[[], bool]) -> EpisodeStats | None:
         """Reset, then act, step and hand on; None when stopped before the first step."""
-        stats = EpisodeStats(self._agent, self._actor, self._episode)
         reset_at = self._clock()
-        observation = self._reset(stop)
+        observation, info = self._reset(stop)
         if observation is None:
             return None
+        agent = self._acting(info)
+        rescued = bool(info.get("rescued", False))
+        stats = EpisodeStats(agent.name, self._actor, agent.episode, rescued=rescued)
         started_at = self._clock()
-        self._policy.begin_episode()
+        agent.policy.begin_episode()
         ended = False
         while not ended:
-            allowed = self._gate(self._sequence)
+            allowed = agent.gate(agent.sequence)
             if not allowed and stats.length == 0:
                 return None
             # What was handed on cannot be marked as the end any more: one step at rest is.
-            version, action = self._act(observation) if allowed else (0, self._rest)
+            version, action = self._act(agent, observation) if allowed else (0, self._rest)
             stats.starts_s.append(self._pacer.wait())
-            transition, observation = self._step(observation, action, version, stats.length)
+            transition, observation = self._step(agent, observation, action, version, stats.length)
             if not transition.terminated and (not allowed or self._is_over(stop)):
                 transition.truncated = True
             ended = transition.terminated or transition.truncated
             transition.final_observation = observation if ended else None
             stats.add(transition)
-            for sink in self._sinks:
+            for sink in agent.sinks:
                 sink(transition)
         stats.reset_s = started_at - reset_at
         stats.duration_s = self._clock() - started_at
-        self._episode += 1
+        agent.episode += 1
         return stats
 
-    def _is_over(self, stop: Callable[[], bool]) -> bool:
-        return stop() or self._sequence >= self._config.max_steps
+    def _acting(self, info: dict[str, Any]) -> Agent:
+        """The agent that a reset's `info` names; the only one, where it names none."""
+        if "agent" not in info and len(self._agents) == 1:
+            return next(iter(self._agents.values()))
+        name = info.get("agent", "none")
+        expect(name in self._agents, "reset: agent", f"one of {', '.join(self._agents)}", name)
+        return self._agents[name]
 
-    def _reset(self, stop: Callable[[], bool]) -> Observation | None:
+    def _is_over(self, stop: Callable[[], bool]) -> bool:
+        made = sum(agent.sequence for agent in self._agents.values())
+        return stop() or made >= self._config.max_steps
+
+    def _reset(self, stop: Callable[[], bool]) -> tuple[Observation | None, dict[str, Any]]:
         """The first observation, as soon as everything works; None when stopped before."""
         try:
-            observation, _ = self._environment.reset(seed=self._reset_seed)
+            observation, info = self._environment.reset(seed=self._reset_seed)
         except Fault as fault:
-            observation = self._reset_again(fault, stop)
+            observation, info = self._reset_again(fault, stop)
         self._observed_ns = time.time_ns()
         self._reset_seed = None
         self._pacer.restart()
-        return observation
+        return observation, info
 
-    def _reset_again(self, fault: Fault, stop: Callable[[], bool]) -> Observation | None:
+    def _reset_again(
+        self, fault: Fault, stop: Callable[[], bool]
+    ) -> tuple[Observation | None, dict[str, Any]]:
         self._say(f"{fault}; tries again for {PATIENCE_S:.0f} s")
         failing_since = self._clock()
         while not stop():
             self._sleep(RETRY_S)
             try:
-                observation, _ = self._environment.reset(seed=self._reset_seed)
+                observation, info = self._environment.reset(seed=self._reset_seed)
             except Fault:
                 if self._clock() - failing_since >= PATIENCE_S:
                     raise
                 continue
             self._say(f"works again after {self._clock() - failing_since:.1f} s")
-            return observation
-        return None
+            return observation, info
+        return None, {}
 
     def _bear_with(self, fault: Fault) -> None:
         """Raises a fault of steps that lasts, from one episode to the next."""
@@ -199,14 +220,14 @@ class Actor:
         if now - self._failing_since >= PATIENCE_S:
             raise fault
 
-    def _act(self, observation: Observation) -> tuple[int, np.ndarray]:
+    def _act(self, agent: Agent, observation: Observation) -> tuple[int, np.ndarray]:
         """The policy's version (0: no policy) and an action (action_size,)."""
-        if self._sequence < self._config.random_steps:
+        if agent.sequence < self._config.random_steps:
             return 0, self._random.uniform(-1.0, 1.0, self._rest.shape)
-        return self._policy.version, self._policy.act(observation)
+        return agent.policy.version, agent.policy.act(observation)
 
     def _step(
-        self, observation: Observation, action: np.ndarray, version: int, step: int
+        self, agent: Agent, observation: Observation, action: np.ndarray, version: int, step: int
     ) -> tuple[Transition, Observation]:
         """Makes the step; gives it, and the observation that follows."""
         observed_ns = self._observed_ns
@@ -218,14 +239,14 @@ class Actor:
             self._bear_with(fault)
             following, reward, terminated, truncated, info = observation, 0.0, False, True, {}
             discarded = True
-            self._say(f"{fault}; episode {self._episode} is discarded at step {step}")
+            self._say(f"{fault}; episode {agent.episode} is discarded at step {step}")
         self._observed_ns = time.time_ns()
         executed = info.get("intervene_action", action)
         transition = Transition(
-            agent=self._agent,
+            agent=agent.name,
             actor=self._actor,
-            sequence=self._sequence,
-            episode=self._episode,
+            sequence=agent.sequence,
+            episode=agent.episode,
             step=step,
             observation=observation,
             action=np.clip(executed, -1.0, 1.0).astype(np.float32),
@@ -240,5 +261,5 @@ class Actor:
             stamp_ns=observed_ns,
             discarded=discarded,
         )
-        self._sequence += 1
+        agent.sequence += 1
         return transition, following

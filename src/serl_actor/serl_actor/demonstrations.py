@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from serl_actor.actor import Actor, ActorConfig, EpisodeStats
+from serl_actor.actor import Actor, ActorConfig, Agent, EpisodeStats
 from serl_actor.environment import EnvironmentConfig, make_environment
 from serl_actor.intervention import Device
 from serl_learner.config import ConfigError
@@ -52,13 +52,11 @@ def record(
     scripted = seed if device is None else None
     environment = make_environment(config, device=device, demonstrator_seed=scripted)
     recording = _Recording(config.id, episodes, write)
+    resting = Resting(environment.action_space.shape[0])
     actor = Actor(
         environment,
-        Resting(environment.action_space.shape[0]),
+        [Agent(resting, agent, sinks=[recording.add], episode_sinks=[recording.end])],
         ActorConfig(max_steps=np.iinfo(np.int64).max),
-        sinks=[recording.add],
-        episode_sinks=[recording.end],
-        agent=agent,
         actor="demonstrator",
         seed=seed,
         say=lambda message: print(message, file=sys.stderr),

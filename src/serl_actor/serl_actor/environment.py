@@ -12,9 +12,10 @@ from gymnasium import spaces
 
 from serl_actor.cameras import CameraGuard
 from serl_actor.checks import CheckedEnvironment
+from serl_actor.gripper import GripperPenalty
 from serl_actor.intervention import Device, Intervention
 from serl_actor.relative_frame import RelativeFrame
-from serl_learner.config import ConfigError
+from serl_learner.config import ConfigError, expect
 
 DEFAULT_CONTROL_PERIOD_S = 0.1  # SERL's 10 Hz, where the environment names no rate
 
@@ -25,18 +26,18 @@ class EnvironmentConfig:
     relative_frame: bool = False  # the policy sees and acts relative to the tool
     max_episode_steps: int = 0  # 0: the environment's own limit, which it then must have
     demonstrator: str = ""  # "module:Class", scripted, called as Class(environment, seed)
+    gripper_penalty: float = 0.0  # price of a change of the gripper; beside the reward, not in it
     arguments: dict[str, Any] = field(default_factory=dict)  # of the environment's constructor
 
     def __post_init__(self) -> None:
-        if self.max_episode_steps < 0:
-            raise ConfigError(
-                f"max_episode_steps: expected at least 0, got {self.max_episode_steps}"
-            )
+        for name in ("max_episode_steps", "gripper_penalty"):
+            expect(getattr(self, name) >= 0, name, "at least 0", getattr(self, name))
 
 
 def make_environment(
     config: EnvironmentConfig,
     *,
+    resets: Callable[[gym.Env], gym.Env] | None = None,
     judged: Callable[[gym.Env], gym.Env] | None = None,
     device: Device | None = None,
     demonstrator_seed: int | None = None,
@@ -44,15 +45,19 @@ def make_environment(
 ) -> gym.Env:
     """The environment as actor, demonstrations and evaluation use it.
 
-    Observations are dicts of float32 vectors and uint8 images, actions (n,) in [-1, 1]. `judged`
-    puts a JudgedEnvironment around it, whose rewards come from outside. `device` may take over at
-    each step; with a `demonstrator_seed` it is the task's own demonstrator. Raises ConfigError, one
-    line, when the environment cannot be made or cannot be acted in; its reset and step raise Fault
-    when a camera, or the reward, fails.
+    Observations are dicts of float32 vectors and uint8 images, actions (n,) in [-1, 1]. `resets`
+    puts a PlannedReset around it, and `judged` a JudgedEnvironment: resets and rewards then come
+    from outside. `device` may take over at each step; with a `demonstrator_seed` it is the task's
+    own demonstrator. Raises ConfigError, one line, when the environment cannot be made or cannot be
+    acted in; its reset and step raise Fault when a camera, the reward or the reset agent fails.
     """
     environment = CameraGuard(_make(config, render_mode))
     environment = CheckedEnvironment(environment, config.id)
     environment = _unit_actions(environment, config.id)
+    if config.gripper_penalty > 0.0:
+        environment = GripperPenalty(environment, config.gripper_penalty)
+    if resets is not None:
+        environment = resets(environment)
     if judged is not None:
         environment = judged(environment)
     if demonstrator_seed is not None:

@@ -1,7 +1,7 @@
 """Rewards from outside: a reward source judges the steps, not the environment itself."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import gymnasium as gym
 
@@ -24,18 +24,23 @@ class JudgedEnvironment(gym.Wrapper):
     environment's own word on success, where it knows the truth, is `info["true_success"]`: it ends
     nothing, and is there to be compared. A step that cannot be judged raises RewardFault: a reward
     is never invented. `ready` is called at each reset, and raises it where nobody would answer.
+
+    With a mapping, the agent that a reset's `info["agent"]` names is judged by its own `judge`; one
+    without keeps the environment's word.
     """
 
     def __init__(
         self,
         env: gym.Env,
-        judge: Reward,
+        judge: Reward | Mapping[str, Reward],
         ready: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ):
         super().__init__(env)
-        self._judge, self._ready = judge, ready
+        self._judges = judge
+        self._judge: Reward | None = None if isinstance(judge, Mapping) else judge
+        self._ready = ready
         self._clock, self._sleep = clock, sleep
         self._previous: Observation = {}
         self._observed_ns = 0  # Unix time of it
@@ -44,10 +49,14 @@ class JudgedEnvironment(gym.Wrapper):
         self._ready()
         self._previous, info = self.env.reset(seed=seed, options=options)
         self._observed_ns = time.time_ns()
+        if isinstance(self._judges, Mapping):
+            self._judge = self._judges.get(info.get("agent", ""))
         return self._previous, info
 
     def step(self, action):
-        observation, _, terminated, truncated, info = self.env.step(action)
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        if self._judge is None:
+            return observation, reward, terminated, truncated, info
         own_word = [info.pop(key) for key in ("success", "is_success") if key in info]
         fell = terminated and not any(own_word)  # it ended for another reason than success
         last = bool(truncated or fell)

@@ -15,12 +15,12 @@ APPEAR_S = 10.0  # for the node to appear, at each reset
 
 
 class RewardClient:
-    """Asks `reward/compute` of the actor's agent. Called from the actor's loop alone."""
+    """Asks `reward/compute` of an agent. Called from the actor's loop alone."""
 
     def __init__(self, node: Node, agent: str):
         self._agent = agent
-        self._client = node.create_client(ComputeReward, "reward/compute")
-        self._service = node.resolve_service_name("reward/compute")
+        self._service = node.resolve_service_name(f"/{agent}/reward/compute")
+        self._client = node.create_client(ComputeReward, self._service)
 
     def ready(self, timeout_s: float = APPEAR_S) -> None:
         """Raises RewardFault where there is no reward node after the timeout."""

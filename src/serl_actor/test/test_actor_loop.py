@@ -1,7 +1,8 @@
+import gymnasium as gym
 import numpy as np
 import pytest
 
-from serl_actor.actor import Actor, ActorConfig, EpisodeStats
+from serl_actor.actor import Actor, ActorConfig, Agent, EpisodeStats
 from serl_actor.environment import EnvironmentConfig, make_environment
 from serl_actor.pacer import Pacer
 from serl_learner.config import ConfigError
@@ -27,21 +28,19 @@ class Constant:
 
 
 def run_actor(
-    stop=lambda: False, policy=None, config=None, gate=None, device=None, limit=10, **options
+    stop=lambda: False, policy=None, config=None, device=None, limit=10, seed=0, **options
 ):
     """The transitions, the episodes, and the environment of a run with the relative frame."""
     task = EnvironmentConfig(TOOL, relative_frame=True, max_episode_steps=limit)
     environment = make_environment(task, device=device)
     transitions, episodes = [], []
-    actor = Actor(
-        environment,
+    agent = Agent(
         policy or Constant(),
-        config or ActorConfig(max_steps=25),
-        gate or (lambda sequence: True),
         sinks=[transitions.append],
         episode_sinks=[episodes.append],
         **options,
     )
+    actor = Actor(environment, [agent], config or ActorConfig(max_steps=25), seed=seed)
     actor.run(stop)
     return transitions, episodes, environment.unwrapped
 
@@ -125,7 +124,8 @@ def test_the_gate_is_asked_once_before_each_step_and_sinks_run_before_the_next()
 
     environment = make_environment(EnvironmentConfig(TOOL))
     sinks = [lambda t: events.append(("sink", t.sequence))]
-    Actor(environment, Constant(), ActorConfig(max_steps=3), gate, sinks).run(lambda: False)
+    agent = Agent(Constant(), gate=gate, sinks=sinks)
+    Actor(environment, [agent], ActorConfig(max_steps=3)).run(lambda: False)
     assert events == [(kind, n) for n in range(3) for kind in ("gate", "sink")]
 
 
@@ -144,7 +144,7 @@ def test_random_steps_are_uniform_seeded_and_of_no_policy():
 
 def test_a_restarted_run_goes_on_with_the_numbers_and_with_new_seeds():
     *_, fresh = run_actor(seed=5)
-    transitions, episodes, restarted = run_actor(seed=5, first_sequence=18, first_episode=2)
+    transitions, episodes, restarted = run_actor(seed=5, sequence=18, episode=2)
     assert [t.sequence for t in transitions] == list(range(18, 25))
     assert episodes[0].episode == 2
     assert fresh.seeds[0] is not None and fresh.seeds[1:] == [None, None]  # seeded once
@@ -170,12 +170,87 @@ def test_a_gripper_penalty_is_its_own_number():
     transitions = []
     Actor(
         make_environment(config),
-        Constant(np.zeros(7)),
+        [Agent(Constant(np.zeros(7)), sinks=[transitions.append])],
         ActorConfig(max_steps=1),
-        sinks=[transitions.append],
     ).run(lambda: False)
     assert transitions[0].grasp_penalty == pytest.approx(-0.1)
     assert transitions[0].reward == 0.0 and not transitions[0].success
+
+
+class InTurn(gym.Wrapper):
+    """Says at each reset whose episode begins."""
+
+    def __init__(self, env, turns):
+        super().__init__(env)
+        self._turns = iter(turns)
+
+    def reset(self, **options):
+        observation, info = self.env.reset(**options)
+        return observation, info | next(self._turns)
+
+
+class Team:
+    """Two agents, what each handed on, and the order in which it was."""
+
+    def __init__(self, turns, random_steps=0, **numbers):
+        self.transitions, self.episodes = {"left": [], "right": []}, {"left": [], "right": []}
+        self.order = []
+        self.policies = {"left": Constant(DOWN), "right": Constant(-DOWN)}
+        agents = [self.agent(name, **numbers.get(name, {})) for name in self.policies]
+        environment = InTurn(make_environment(EnvironmentConfig(TOOL, max_episode_steps=4)), turns)
+        self.actor = Actor(environment, agents, ActorConfig(25, random_steps))
+
+    def agent(self, name, **numbers):
+        def add(transition):
+            self.transitions[name].append(transition)
+            self.order.append(name)
+
+        return Agent(
+            self.policies[name], name, sinks=[add], episode_sinks=[self.episodes[name].append],
+            **numbers,
+        )  # fmt: skip
+
+
+def test_agents_change_at_the_border_of_an_episode_and_each_has_its_own_numbers():
+    left, right = {"agent": "left"}, {"agent": "right", "rescued": True}
+    team = Team([left, right, right, left, right, left, left])
+    team.actor.run(lambda: False)
+    assert team.order == ["left"] * 4 + ["right"] * 8 + ["left"] * 4 + ["right"] * 4 + ["left"] * 5
+    assert len(team.order) == 25  # of both together
+    for name, direction in (("left", DOWN), ("right", -DOWN)):
+        transitions, episodes = team.transitions[name], team.episodes[name]
+        assert [t.sequence for t in transitions] == list(range(len(transitions)))
+        assert {t.agent for t in transitions} == {name}
+        assert [t.episode for t in transitions] == [n // 4 for n in range(len(transitions))]
+        assert all(np.array_equal(t.action, direction.astype(np.float32)) for t in transitions)
+        assert [e.episode for e in episodes] == list(range(len(episodes)))
+        assert {e.agent for e in episodes} == {name}
+        assert {e.rescued for e in episodes} == {name == "right"}
+        assert team.policies[name].began == len(episodes)
+    assert team.transitions["left"][-1].truncated  # the last step of the run
+
+
+def test_several_agents_go_on_with_the_numbers_of_each():
+    numbers = {"left": {"sequence": 10, "episode": 3}, "right": {"sequence": 7, "episode": 2}}
+    team = Team([{"agent": "left"}, {"agent": "right"}], **numbers)
+    team.actor.run(lambda: False)
+    assert [t.sequence for t in team.transitions["left"]] == [10, 11, 12, 13]
+    assert [t.sequence for t in team.transitions["right"]] == [7, 8, 9, 10]  # 25 with those before
+    assert (team.episodes["left"][0].episode, team.episodes["right"][0].episode) == (3, 2)
+
+
+def test_random_steps_are_of_each_agent():
+    team = Team([{"agent": "left"}] * 2 + [{"agent": "right"}] * 5, random_steps=5)
+    team.actor.run(lambda: False)
+    for transitions in team.transitions.values():
+        assert [t.policy_version for t in transitions[:8]] == [0] * 5 + [7] * 3
+
+
+@pytest.mark.parametrize("info", [{}, {"agent": "up"}])
+def test_an_episode_of_nobody_is_refused(info):
+    got = info.get("agent", "none")
+    with pytest.raises(ConfigError, match=rf"^reset: agent: .* left, right, got {got}$"):
+        Team([info]).actor.run(lambda: False)
 
 
 class Clock:
@@ -199,10 +274,8 @@ def test_pacing_holds_absolute_deadlines():
     episodes: list[EpisodeStats] = []
     Actor(
         environment,
-        Constant(),
+        [Agent(Constant(), sinks=[work], episode_sinks=[episodes.append])],
         ActorConfig(max_steps=10, control_rate_hz=10),
-        sinks=[work],
-        episode_sinks=[episodes.append],
         clock=clock,
         sleep=clock.sleep,
     ).run(lambda: False)

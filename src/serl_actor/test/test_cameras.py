@@ -6,7 +6,7 @@ import pytest
 from gymnasium import spaces
 from test_actor_loop import Clock
 
-from serl_actor.actor import Actor, ActorConfig
+from serl_actor.actor import Actor, ActorConfig, Agent
 from serl_actor.cameras import FROZEN_FRAMES, CameraFault
 from serl_actor.demonstrations import record
 from serl_actor.environment import EnvironmentConfig, make_environment
@@ -96,10 +96,14 @@ class Run:
         self.transitions, self.episodes, self.said, self.clock = [], [], [], Clock()
         self.actor = Actor(
             environment,
-            Constant(),
+            [
+                Agent(
+                    Constant(),
+                    sinks=[self.transitions.append],
+                    episode_sinks=[self.episodes.append],
+                )
+            ],
             ActorConfig(max_steps=max_steps),
-            sinks=[self.transitions.append],
-            episode_sinks=[self.episodes.append],
             say=self.said.append,
             clock=self.clock,
             sleep=self.clock.sleep,

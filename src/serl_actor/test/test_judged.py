@@ -5,7 +5,7 @@ import pytest
 from tool_env import Resting, ToolEnv
 
 from serl_actor import demonstrations
-from serl_actor.actor import Actor, ActorConfig
+from serl_actor.actor import Actor, ActorConfig, Agent
 from serl_actor.environment import EnvironmentConfig, make_environment
 from serl_actor.evaluation import evaluate
 from serl_actor.judged import PERSON_PATIENCE_S, JudgedEnvironment, RewardFault
@@ -98,9 +98,8 @@ def test_a_step_that_cannot_be_judged_discards_the_episode_and_no_reward_is_inve
     transitions, said = [], []
     actor = Actor(
         environment,
-        demonstrations.Resting(6),
+        [Agent(demonstrations.Resting(6), sinks=[transitions.append])],
         ActorConfig(max_steps=12),
-        sinks=[transitions.append],
         say=said.append,
     )
     actor.run(lambda: False)
@@ -115,9 +114,8 @@ def test_what_can_never_be_judged_ends_the_run():
     transitions, seconds = [], iter(range(10_000))
     actor = Actor(
         environment,
-        demonstrations.Resting(6),
+        [Agent(demonstrations.Resting(6), sinks=[transitions.append])],
         ActorConfig(max_steps=1000),
-        sinks=[transitions.append],
         clock=lambda: float(next(seconds)),
     )
     with pytest.raises(RewardFault, match="pose: expected 7"):
@@ -162,3 +160,22 @@ def test_the_meter_counts_errors_both_ways():
 def test_without_a_reward_from_outside_nothing_is_metered():
     result = evaluate(make_environment(CONFIG, demonstrator_seed=0), Resting(), 1, seed=0)
     assert result.errors is None and result.success_rate == 1.0
+
+
+def test_each_agent_is_judged_by_its_own():
+    class InTurn(ToolEnv):
+        agents = iter(["left", "right", "left"])
+
+        def reset(self, **options):
+            observation, _ = super().reset(**options)
+            return observation, {"agent": next(self.agents)}
+
+    judge = Script(SOLVED)
+    environment = JudgedEnvironment(InTurn(), {"left": judge})
+    results = []
+    for _ in range(3):
+        environment.reset(seed=0)
+        results.append(environment.step(np.zeros(6)))
+    assert [r[1] for r in results] == [1.0, 0.0, 1.0]
+    assert [r[4].get("reward_version") for r in results] == [7, None, 7]  # right: its own word
+    assert len(judge.steps) == 2

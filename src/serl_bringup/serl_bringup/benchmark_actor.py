@@ -8,7 +8,7 @@ import gymnasium as gym
 import numpy as np
 import torch
 
-from serl_actor.actor import Actor, ActorConfig
+from serl_actor.actor import Actor, ActorConfig, Agent
 from serl_actor.environment import make_environment
 from serl_bringup.task import Task, load_task
 from serl_learner.backbone import make_backbone
@@ -41,10 +41,8 @@ def measure(
 
         actor = Actor(
             environment,
-            policy,
+            [Agent(policy, gate=watch.begin_step, sinks=[hand_on])],
             ActorConfig(max_steps=WARM_UP + steps),
-            gate=watch.begin_step,
-            sinks=[hand_on],
         )
         actor.run(stop=lambda: False)
     finally:

@@ -1,4 +1,4 @@
-"""What every run ends with: evaluation, video, learning curve, result.json and report."""
+"""What each agent of a run ends with: evaluation, video, learning curve, result and report."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -20,6 +20,7 @@ from serl_bringup.plot import plot_learning_curves
 from serl_bringup.progress import Progress
 from serl_bringup.records import read_episodes
 from serl_bringup.report import report, table
+from serl_bringup.run import AgentRun
 from serl_bringup.run_folder import RunFolder
 from serl_bringup.task import Task
 from serl_bringup.video import record_video
@@ -32,20 +33,14 @@ from serl_reward.rewards import make_reward
 EVALUATION_SEED = 10_000  # far from the training seeds: the starts are new to the policy
 
 
-def conclude(
-    task: Task,
-    folder: RunFolder,
-    progress: Progress,
-    algorithm: str,
-    evaluation_episodes: int,
-    console: Console,
-) -> None:
-    """Writes a run's results; with no evaluation episodes (stopped early), its training's alone."""
+def conclude(agent: AgentRun, algorithm: str, evaluation_episodes: int, console: Console) -> None:
+    """Writes an agent's results; with no evaluation episodes (stopped early), of its training."""
+    task, folder, progress = agent.task, agent.folder, agent.progress
     result = _training_result(task, folder, progress, algorithm)
     folder.write_result(result)
     if folder.episodes.exists() and read_episodes(folder.episodes):
         plot_learning_curves([folder], folder.learning_curve)
-    if evaluation_episodes:
+    if evaluation_episodes and folder.policies():  # one that never acted may have none
         policy = load_policy(folder.latest_policy())
         console.print(f"evaluating the policy over {evaluation_episodes} episodes")
         judged = judged_environment(task, folder)
@@ -125,6 +120,7 @@ def _training_result(
         "robot_minutes": round(progress.robot_minutes, 2),
         "wall_minutes": round(progress.wall_minutes, 2),
         "episodes": progress.episodes,
+        "rescues": progress.rescues,
         "success_rate": None,
         "cycle_time_s": None,
         "critic_steps": learner.critic_steps if learner else 0,

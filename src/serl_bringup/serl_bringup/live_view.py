@@ -1,33 +1,44 @@
 """One screen that shows how a run is doing."""
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
+from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
 from serl_bringup.progress import Progress, mean
+from serl_bringup.run import Run
 
 STATES = ("waiting for data", "training", "paced: waiting for fresh data", "stopped")
 
 
-def render(progress: Progress, run: str) -> Panel:
+def render(run: Run) -> Panel:
     """The live panel of a run."""
-    parts = [
-        ProgressBar(total=max(progress.max_steps, 1), completed=progress.env_steps),
-        Text(""),
-        _columns(_task_rows(progress), _learner_rows(progress)),
-        Text(""),
-        _episode_line(progress),
-    ]
-    if progress.learner is not None and progress.learner.message:
-        parts.append(Text(progress.learner.message, style="yellow"))
-    title = f"[bold]{progress.task}[/bold]"
-    return Panel(Group(*parts), title=title, subtitle=f"{run}   Ctrl-C stops and keeps everything")
+    parts = [ProgressBar(total=max(run.max_steps, 1), completed=run.env_steps), Text("")]
+    if run.is_team:
+        parts.append(_columns(*_team_rows(run)))
+    for agent in run.agents:
+        if run.is_team:
+            parts += [Text(""), Rule(f"[bold]{agent.name}[/bold]", align="left", style="dim")]
+        parts += _agent_parts(run, agent.progress)
+    subtitle = f"{run.folder.path}   Ctrl-C stops and keeps everything"
+    return Panel(Group(*parts), title=f"[bold]{run.task}[/bold]", subtitle=subtitle)
 
 
-def line(progress: Progress) -> str:
-    """The same in one line, for logs and pipes."""
+def text(run: Run) -> str:
+    """The same in a line for each agent, for logs and pipes."""
+    if not run.is_team:
+        return f"step {run.env_steps}/{run.max_steps}  {_line(run.agents[0].progress)}"
+    total = (
+        f"step {run.env_steps}/{run.max_steps}  {run.robot_minutes:.1f} robot min  "
+        f"{run.wall_minutes:.1f} wall min  episodes {run.episodes}  rescues {run.rescues}"
+    )
+    agents = (f"  {a.name}: step {a.progress.env_steps}  {_line(a.progress)}" for a in run.agents)
+    return "\n".join([total, *agents])
+
+
+def _line(progress: Progress) -> str:
     learner = progress.learner
     outcome = (
         f"success {_percent(progress.recent_success_rate)}"
@@ -35,7 +46,7 @@ def line(progress: Progress) -> str:
         else f"return {progress.recent_return:.1f}"
     )
     text = (
-        f"step {progress.env_steps}/{progress.max_steps}  {progress.robot_minutes:.1f} robot min  "
+        f"{progress.robot_minutes:.1f} robot min  "
         f"{progress.wall_minutes:.1f} wall min  episodes {progress.episodes}  {outcome} "
         f"(last {len(progress.recent)})  length {_number(progress.recent_length, '.0f')}"
     )
@@ -47,14 +58,35 @@ def line(progress: Progress) -> str:
     return text
 
 
-def _task_rows(progress: Progress) -> list[tuple[str, str]]:
+def _agent_parts(run: Run, progress: Progress) -> list[RenderableType]:
+    limit = "" if run.is_team else f" / {run.max_steps}"  # of all of them
+    parts = [
+        _columns(_task_rows(progress, limit), _learner_rows(progress)),
+        Text(""),
+        _episode_line(progress),
+    ]
+    if progress.learner is not None and progress.learner.message:
+        parts.append(Text(progress.learner.message, style="yellow"))
+    return parts
+
+
+def _team_rows(run: Run) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """What agents do together."""
+    left = [
+        ("environment steps", f"{run.env_steps} / {run.max_steps}"),
+        ("robot minutes", f"{run.robot_minutes:.1f}"),
+    ]
+    return left, [("episodes", f"{run.episodes}"), ("put back from outside", f"{run.rescues}")]
+
+
+def _task_rows(progress: Progress, limit: str) -> list[tuple[str, str]]:
     outcome = (
         ("success, last 20 episodes", _percent(progress.recent_success_rate))
         if progress.has_success
         else ("return, last 20 episodes", _number(progress.recent_return, ".1f"))
     )
     rows = [
-        ("environment steps", f"{progress.env_steps} / {progress.max_steps}"),
+        ("environment steps", f"{progress.env_steps}{limit}"),
         ("robot minutes", f"{progress.robot_minutes:.1f}"),
         ("wall minutes", f"{progress.wall_minutes:.1f}"),
         ("episodes", f"{progress.episodes}"),
@@ -64,6 +96,8 @@ def _task_rows(progress: Progress) -> list[tuple[str, str]]:
     if progress.intervened_steps:
         share = progress.intervened_steps / max(progress.env_steps, 1)
         rows.append(("corrected by a person", _percent(share)))
+    if progress.rescues:
+        rows.append(("put back from outside", f"{progress.rescues}"))
     if progress.discarded:
         rows.append(("discarded, something failed", f"{progress.discarded}"))
     if progress.on_time_shares:

@@ -1,8 +1,9 @@
-"""Listens to an agent's actor and learner for whoever shows or records a run."""
+"""Listens to agents' actors and learners for whoever shows or records a run."""
 
 import contextlib
 import queue
 import threading
+from collections.abc import Sequence
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -14,24 +15,27 @@ from serl_msgs.msg import EpisodeSummary, LearnerStatus
 
 
 class MonitorNode(Node):
-    """Queues every LearnerStatus and EpisodeSummary of one agent, in order of arrival."""
+    """Queues every LearnerStatus and EpisodeSummary of the agents, in order of arrival."""
 
-    def __init__(self, agent: str):
-        super().__init__("monitor", namespace=f"/{agent}")
+    def __init__(self, agents: Sequence[str]):
+        super().__init__("monitor")
         self.messages: queue.SimpleQueue[LearnerStatus | EpisodeSummary] = queue.SimpleQueue()
-        self.create_subscription(LearnerStatus, "learner_status", self.messages.put, STATUS)
-        self.create_subscription(EpisodeSummary, "actor_status", self.messages.put, STATUS)
+        for agent in agents:
+            for kind, topic in ((LearnerStatus, "learner"), (EpisodeSummary, "actor")):
+                self.create_subscription(
+                    kind, f"/{agent}/{topic}_status", self.messages.put, STATUS
+                )
 
 
 class Monitor:
     """Runs a MonitorNode in a thread of its own, as a context manager."""
 
-    def __init__(self, agent: str):
-        self._agent = agent
+    def __init__(self, *agents: str):
+        self._agents = agents
 
     def __enter__(self) -> "Monitor":
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-        self._node = MonitorNode(self._agent)
+        self._node = MonitorNode(self._agents)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
         self._thread = threading.Thread(target=self._spin, daemon=True)

@@ -15,20 +15,14 @@ STOP_TIMEOUT_S = 30.0
 
 
 class NodeProcess:
-    """One node in one process, with its output in a file of its own."""
+    """A node, or several, in one process, with its output in a file of its own."""
 
-    def __init__(self, module: str, namespace: str, parameters: Path, log: Path):
-        self.name = module.rsplit(".", 1)[-1]
+    def __init__(self, name: str, module: str, arguments: list[str], log: Path):
+        """`name`: as it is called on the screen."""
+        self.name = name
         self.restarts = 0
         self._log = log
-        self._command = [sys.executable, "-m", module]
-        self._command += [
-            "--ros-args",
-            "-r",
-            f"__ns:=/{namespace}",
-            "--params-file",
-            str(parameters),
-        ]
+        self._command = [sys.executable, "-m", module, *arguments]
         self._start()
 
     def _start(self) -> None:
@@ -71,6 +65,11 @@ class NodeProcess:
         free = shutil.disk_usage(self._log).free
         nothing = f"no output in {self._log} ({free / 1e6:.0f} MB free)"  # a full disk takes none
         return next((line.strip() for line in reversed(lines) if line.strip()), nothing)
+
+
+def ros_arguments(namespace: str, parameters: Path) -> list[str]:
+    """Of the command line of one node; an empty namespace is the root."""
+    return ["--ros-args", "-r", f"__ns:=/{namespace}", "--params-file", str(parameters)]
 
 
 def _die_with_parent() -> None:

@@ -1,4 +1,4 @@
-"""What a run has done so far, from the messages of its actor and learner."""
+"""What an agent has done so far, from the messages of its actor and learner."""
 
 import math
 import time
@@ -10,16 +10,15 @@ RECENT_EPISODES = 20
 
 @dataclass
 class Progress:
-    """Figures of a run. `status` takes a LearnerStatus, `episode` an EpisodeSummary."""
+    """Figures of an agent. `status` takes a LearnerStatus, `episode` an EpisodeSummary."""
 
-    task: str
-    max_steps: int
     control_period_s: float
     has_success: bool  # the task says when it is solved; else episodes are judged by their return
     started: float = field(default_factory=time.monotonic)
     env_steps: int = 0
     episodes: int = 0  # that count, so without those discarded
     discarded: int = 0  # episodes in which a sensor failed
+    rescues: int = 0  # episodes before which something was put back from outside
     intervened_steps: int = 0
     learner: object | None = None
     recent: deque = field(default_factory=lambda: deque(maxlen=RECENT_EPISODES))
@@ -29,6 +28,7 @@ class Progress:
     def go_on(self, episodes: list[dict[str, float]]) -> None:
         """Takes in the recorded episodes of an earlier part of the run."""
         self.episodes = len(episodes)
+        self.rescues = int(sum(e["rescued"] for e in episodes))
         self.intervened_steps = int(sum(e["intervened_steps"] for e in episodes))
         if episodes:
             self.env_steps = int(episodes[-1]["env_steps"])
@@ -40,6 +40,7 @@ class Progress:
 
     def episode(self, message) -> None:
         self.env_steps = max(self.env_steps, message.last_sequence + 1)
+        self.rescues += message.rescued
         if message.discarded:
             self.discarded += 1
             return

@@ -1,4 +1,4 @@
-"""Writes a run's figures as they come: a row per episode, and TensorBoard curves."""
+"""Writes an agent's figures as they come: a row per episode, and TensorBoard curves."""
 
 import csv
 from pathlib import Path
@@ -9,7 +9,7 @@ from serl_learner.config import ConfigError
 
 COLUMNS = (
     "env_steps", "episode", "length", "episode_return", "success", "terminated",
-    "intervened_steps", "duration_s", "reset_s", "on_time_share", "policy_latency_s",
+    "rescued", "intervened_steps", "duration_s", "reset_s", "on_time_share", "policy_latency_s",
     "wall_minutes",
 )  # fmt: skip
 CURVES = (

@@ -6,10 +6,12 @@ from rich.table import Table
 
 from serl_bringup.run_folder import RunFolder
 
+NOTHING = "not measured"
+
 
 def _rows(result: dict[str, Any]) -> list[tuple[str, str]]:
     def show(key: str, form: str) -> str:
-        return format(result[key], form) if result.get(key) is not None else "not measured"
+        return format(result[key], form) if result.get(key) is not None else NOTHING
 
     return [
         ("success rate", show("success_rate", ".0%")),
@@ -45,8 +47,29 @@ def _reward_rows(result: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
+def _team_rows(result: dict[str, Any]) -> list[tuple[str, ...]]:
+    """A row of names, the figures of all agents together and, behind them, those of each."""
+    agents = result["agents"]
+    columns = [dict(_rows(each)) for each in (result, *agents.values())]
+    columns[0] = {name: "" if value == NOTHING else value for name, value in columns[0].items()}
+    rows = [(name, *(column[name] for column in columns)) for name in columns[0]]
+    rescued = result["rescues"], *(each["rescues"] for each in agents.values())
+    rate = f"{result['rescues_per_1000_steps']:.1f}"
+    unmeasured = [row for row in rows if set(row[2:]) == {NOTHING}]
+    return [
+        ("", "together", *agents),
+        *(row for row in rows if row not in unmeasured),
+        ("put back from outside", *map(str, rescued)),
+        ("put back per 1000 steps", rate, *("" for _ in agents)),
+    ]
+
+
+def _title(result: dict[str, Any]) -> str:
+    return f"{result['task']}, {result['algorithm']}, seed {result['seed']}"
+
+
 def table(result: dict[str, Any]) -> Table:
-    table = Table(title=f"{result['task']}, {result['algorithm']}, seed {result['seed']}")
+    table = Table(title=_title(result))
     table.add_column("")
     table.add_column("", justify="right")
     for row in _rows(result):
@@ -54,9 +77,36 @@ def table(result: dict[str, Any]) -> Table:
     return table
 
 
+def team_table(result: dict[str, Any]) -> Table:
+    header, *rows = _team_rows(result)
+    table = Table(title=_title(result))
+    for name in header:
+        table.add_column(name, justify="right" if name else "left")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def team_report(result: dict[str, Any], folder: RunFolder) -> str:
+    header, *rows = _team_rows(result)
+    lines = [
+        f"# {_title(result)}",
+        "",
+        f"| {' | '.join(header)} |",
+        f"|---|{'---:|' * (len(header) - 1)}",
+        *(f"| {' | '.join(row)} |" for row in rows),
+        "",
+    ]
+    if folder.learning_curve.exists():
+        lines += [f"![learning curves]({folder.learning_curve.name})", ""]
+    of_each = ", ".join(f"[{agent}]({agent}/report.md)" for agent in result["agents"])
+    lines += [f"Of each agent: {of_each}. Every figure: [result.json](result.json).", ""]
+    return "\n".join(lines)
+
+
 def report(result: dict[str, Any], folder: RunFolder) -> str:
     lines = [
-        f"# {result['task']}, {result['algorithm']}, seed {result['seed']}",
+        f"# {_title(result)}",
         "",
         "| | |",
         "|---|---:|",

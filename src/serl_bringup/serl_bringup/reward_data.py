@@ -11,7 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress as ProgressBar
 
-from serl_actor.actor import Actor, ActorConfig, EpisodeStats, PolicySource
+from serl_actor.actor import Actor, ActorConfig, Agent, EpisodeStats, PolicySource
 from serl_actor.demonstrations import FAILURES_ALLOWED, Resting
 from serl_actor.environment import control_period_s, make_demonstrator, make_environment
 from serl_actor.probing import GoesOn, Probing
@@ -113,10 +113,8 @@ def collect(
     rate_hz = 0.0 if labeller is None else 1.0 / control_period_s(environment)
     actor = Actor(
         environment,
-        source,
+        [Agent(source, sinks=[counted.add], episode_sinks=[counted.end])],
         ActorConfig(max_steps=np.iinfo(np.int64).max, control_rate_hz=rate_hz),
-        sinks=[counted.add],
-        episode_sinks=[counted.end],
         actor="probing",
         seed=seed,
         say=lambda message: print(message, file=sys.stderr),

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from serl_learner.config import ConfigError
+from serl_learner.config import ConfigError, expect, load_task_file
 
 MINIMUM_FREE_BYTES = 500_000_000
 
@@ -66,14 +66,30 @@ class RunFolder:
             raise ConfigError(f"{path} is not a run folder: expected config.yaml in it")
         return folder
 
+    @classmethod
+    def open_agent(cls, path: Path) -> "RunFolder":
+        """That of an agent, not that of a run of several, which is told as ConfigError."""
+        folder = cls.open(path)
+        agents = ", ".join(str(path / agent) for agent in folder.agents())
+        expect(not agents, f"{path}", f"the folder of one agent: {agents}", "that of their run")
+        return folder
+
+    def agents(self) -> list[str]:
+        """Of a run of several agents their names, in order; each has a folder of its name."""
+        return list(load_task_file(self.config).get("agents", {}))
+
     def latest_policy(self) -> Path:
         """The newest checkpoint's policy. Raises ConfigError if the run has none yet."""
-        policies = sorted(self.checkpoints.glob("[0-9]*/policy.safetensors"))
+        policies = self.policies()
         if not policies:
             raise ConfigError(
                 f"{self.checkpoints} holds no checkpoint: the run stopped before its first"
             )
         return policies[-1]
+
+    def policies(self) -> list[Path]:
+        """Of the checkpoints, the newest last."""
+        return sorted(self.checkpoints.glob("[0-9]*/policy.safetensors"))
 
     def write_result(self, result: dict[str, Any]) -> None:
         """Replaces result.json whole: a reader never sees half of it."""

@@ -10,19 +10,17 @@ from rich.console import Console
 from rich.live import Live
 
 from serl_bringup import live_view
-from serl_bringup.label_keys_node import LabelKeys
 from serl_bringup.monitor_node import Monitor
-from serl_bringup.processes import NodeProcess, node_environment
-from serl_bringup.progress import Progress
+from serl_bringup.person_keys_node import PersonKeys
+from serl_bringup.processes import NodeProcess, node_environment, ros_arguments
 from serl_bringup.records import Records
-from serl_bringup.run_folder import RunFolder
+from serl_bringup.run import AgentRun, Run
 from serl_learner.config import ConfigError
 from serl_learner.domain import acquire_domain
 from serl_msgs.msg import LearnerStatus
 
 PLAIN_LINE_PERIOD_S = 10.0
 RESTARTS = 3
-AGENT = "agent"  # namespace of a run's nodes
 
 
 class NodeError(Exception):
@@ -44,13 +42,11 @@ class Session:
     by itself with an error stops the run, and raises NodeError.
     """
 
-    def __init__(
-        self, folder: RunFolder, progress: Progress, console: Console, reward: str = "environment"
-    ):
-        """`reward`: its source. Any but the environment takes a node, a human one keys as well."""
-        self._folder = folder
-        self._reward = reward
-        self._progress = progress
+    def __init__(self, run: Run, console: Console, *, together: bool = False):
+        """`together`: the learners of all agents in one process."""
+        self._run = run
+        self._agents = {agent.name: agent for agent in run.agents}
+        self._together = together
         self._console = console
 
     def run(self) -> bool:
@@ -58,35 +54,67 @@ class Session:
         with ExitStack() as stack:
             domain = stack.enter_context(acquire_domain(requested))
             os.environ.update(node_environment(domain.number))
-            learner = self._start("serl_learner.learner_node")
-            others = [learner]
-            if self._reward != "environment":
-                others.append(self._start("serl_reward.reward_node"))
-            actor = self._actor = self._start("serl_actor.actor_node")
+            learners = self._start_learners()
+            others = [*learners, *self._start_reward_nodes(), *self._start_reset_agent()]
+            actor = self._actor = self._start_shared("serl_actor.actor_node")
             for process in (*others, actor):
                 stack.callback(process.stop)  # the last one first: the robot stops before others
             stopping = stack.enter_context(_stop_signals())
-            self._monitor = stack.enter_context(Monitor(AGENT))
-            if self._reward == "human":
-                stack.enter_context(LabelKeys(AGENT))
-                self._console.print("press SPACE for a success, F for a failure")
-            self._records = Records(self._folder.episodes, self._folder.events)
-            stack.callback(self._records.close)
-            self._refresh = stack.enter_context(
-                _screen(self._progress, self._folder, self._console)
-            )
+            self._monitor = stack.enter_context(Monitor(*self._agents))
+            self._listen_to_a_person(stack)
+            self._records = {}
+            for name, agent in self._agents.items():
+                self._records[name] = Records(agent.folder.episodes, agent.folder.events)
+                stack.callback(self._records[name].close)
+            self._refresh = stack.enter_context(_screen(self._run, self._console))
             while not stopping() and actor.exit_code() != 0:
                 self._take(0.2)
                 for process in (*others, actor):
                     self._keep_alive(process)
             actor.stop()
-            learner.stop()
+            for learner in learners:
+                learner.stop()
             self._take(0.5)
-        return not stopping() and self._progress.env_steps >= self._progress.max_steps
+        return not stopping() and self._run.env_steps >= self._run.max_steps
 
-    def _start(self, module: str) -> NodeProcess:
-        log = self._folder.logs / f"{module.rsplit('.', 1)[-1]}.log"
-        return NodeProcess(module, AGENT, self._folder.config, log)
+    def _start_learners(self) -> list[NodeProcess]:
+        if not self._together:
+            return [self._start_own("serl_learner.learner_node", a) for a in self._run.agents]
+        files = [f"{agent.name}={agent.folder.config}" for agent in self._run.agents]
+        log = self._run.folder.logs / "learners_node.log"
+        return [NodeProcess("learners_node", "serl_learner.learners_node", files, log)]
+
+    def _start_reward_nodes(self) -> list[NodeProcess]:
+        judged = [a for a in self._run.agents if a.task.reward.source != "environment"]
+        return [self._start_own("serl_reward.reward_node", agent) for agent in judged]
+
+    def _start_reset_agent(self) -> list[NodeProcess]:
+        if self._run.reset_source == "environment":
+            return []
+        return [self._start_shared("serl_actor.reset_agent_node")]
+
+    def _start_own(self, module: str, agent: AgentRun) -> NodeProcess:
+        """A node of one agent."""
+        node = module.rsplit(".", 1)[-1]
+        name = f"{agent.name}/{node}" if self._run.is_team else node
+        arguments = ros_arguments(agent.name, agent.folder.config)
+        return NodeProcess(name, module, arguments, agent.folder.logs / f"{node}.log")
+
+    def _start_shared(self, module: str) -> NodeProcess:
+        """A node that all agents share."""
+        node, folder = module.rsplit(".", 1)[-1], self._run.folder
+        arguments = ros_arguments(self._run.namespace, folder.config)
+        return NodeProcess(node, module, arguments, folder.logs / f"{node}.log")
+
+    def _listen_to_a_person(self, stack: ExitStack) -> None:
+        labelled = [a.name for a in self._run.agents if a.task.reward.source == "human"]
+        resets = [self._run.namespace] if self._run.reset_source == "person" else []
+        if labelled:
+            self._console.print("press SPACE for a success, F for a failure")
+        if resets:
+            self._console.print("press SPACE when everything is put back")
+        if labelled or resets:
+            stack.enter_context(PersonKeys(labelled, resets))
 
     def _keep_alive(self, process: NodeProcess) -> None:
         if process.exit_code() is None or (process is self._actor and process.exit_code() == 0):
@@ -100,14 +128,13 @@ class Session:
 
     def _take(self, timeout_s: float) -> None:
         for message in self._monitor.drain(timeout_s):
+            progress, records = self._agents[message.agent].progress, self._records[message.agent]
             if isinstance(message, LearnerStatus):
-                self._progress.status(message)
-                self._records.status(message)
+                progress.status(message)
+                records.status(message)
             else:
-                self._progress.episode(message)
-                self._records.episode(
-                    message, self._progress.recent_success_rate, self._progress.wall_minutes
-                )
+                progress.episode(message)
+                records.episode(message, progress.recent_success_rate, progress.wall_minutes)
         self._refresh()
 
 
@@ -132,20 +159,18 @@ def _stop_signals() -> Iterator[Callable[[], bool]]:
 
 
 @contextmanager
-def _screen(
-    progress: Progress, folder: RunFolder, console: Console
-) -> Iterator[Callable[[], None]]:
+def _screen(run: Run, console: Console) -> Iterator[Callable[[], None]]:
     """A function that refreshes the live panel, or without a terminal prints a line at times."""
     if console.is_terminal:
         with Live(console=console, refresh_per_second=4) as live:
-            yield lambda: live.update(live_view.render(progress, str(folder.path)))
+            yield lambda: live.update(live_view.render(run))
         return
     printed = [time.monotonic()]
 
     def refresh() -> None:
         if time.monotonic() - printed[0] >= PLAIN_LINE_PERIOD_S:
             printed[0] = time.monotonic()
-            console.print(live_view.line(progress), soft_wrap=True)
+            console.print(live_view.text(run), soft_wrap=True)
 
     yield refresh
-    console.print(live_view.line(progress), soft_wrap=True)
+    console.print(live_view.text(run), soft_wrap=True)

@@ -1,5 +1,7 @@
 """A task is one YAML file: finds it, applies the command line, checks it, writes a run's copy."""
 
+from collections.abc import Collection
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,16 @@ from ament_index_python.packages import get_package_share_directory
 from franka_impedance_controller import Gains
 from serl_actor.actor import ActorConfig
 from serl_actor.environment import EnvironmentConfig
+from serl_actor.reset import DEFAULT_AGENT, ResetConfig
 from serl_learner.bc import BCConfig
-from serl_learner.config import ConfigError, RunConfig, from_dict, load_task_file, parse_yaml
+from serl_learner.config import (
+    ConfigError,
+    RunConfig,
+    expect,
+    from_dict,
+    load_task_file,
+    parse_yaml,
+)
 from serl_learner.encoder import EncoderConfig
 from serl_learner.rlpd import RLPDConfig
 from serl_learner.trainer import LearnerConfig
@@ -25,6 +35,7 @@ class Task:
 
     task: str
     environment: EnvironmentConfig
+    reset: ResetConfig = field(default_factory=ResetConfig)
     rlpd: RLPDConfig = field(default_factory=RLPDConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     learner: LearnerConfig = field(default_factory=LearnerConfig)
@@ -49,9 +60,25 @@ class Task:
 
     def save(self, path: Path) -> None:
         """Writes a ROS 2 parameter file that every node of the run takes as it is."""
-        sections = _without_empty(_plain(asdict(self)))
-        text = yaml.safe_dump({"/**": {"ros__parameters": sections}}, sort_keys=False)
-        path.write_text(text)
+        _write(asdict(self), path)
+
+
+# Sections of an agent that others than its own nodes, learner and reward, have to know.
+TOLD = ("learner", "reward")
+# What agents that act in one world have in common: it cannot be said of one alone.
+COMMON = ("task", "reset", "actor", "run")
+
+
+def save_team(tasks: dict[str, Task], name: str, run: RunConfig, path: Path) -> None:
+    """Writes a parameter file for the nodes that several agents share: actor and reset agent.
+
+    Their environment begins as that of the first one.
+    """
+    first = asdict(next(iter(tasks.values())).in_run(run)) | {"task": name}
+    shared = {key: first[key] for key in (*COMMON, "environment")}
+    agents = {agent: asdict(task) for agent, task in tasks.items()}
+    told = {agent: {key: agents[agent][key] for key in TOLD} for agent in agents}
+    _write(shared | {"agents": told}, path)
 
 
 def config_directory() -> Path:
@@ -62,6 +89,14 @@ def config_directory() -> Path:
 def find_task_file(name: str) -> Path:
     """A task by name, or by the path of its YAML file."""
     return _find("task", config_directory() / "tasks", name)
+
+
+def _split_agent(name: str) -> tuple[str, str]:
+    """`TASK/AGENT`, or `FILE.yaml/AGENT`, as both; the agent is empty where none is named."""
+    if name.endswith((".yaml", ".yml")):
+        return name, ""
+    file, _, agent = name.rpartition("/")
+    return (file, agent) if file else (name, "")
 
 
 def _find(kind: str, directory: Path, name: str) -> Path:
@@ -96,38 +131,102 @@ def load_gains(name: str) -> dict[str, Any]:
     return gains
 
 
-def load_task(
+def load_tasks(
     name: str | None,
     *,
     environment_id: str = "",
     observations: str | None = None,
     overrides: dict[str, Any] | None = None,
-) -> Task:
-    """Loads a task by name or file; for a bare Gymnasium environment `gymnasium.yaml` serves.
+) -> dict[str, Task]:
+    """The tasks of a run's agents, by their names; one without a section `agents` is of `agent`.
 
-    `observations` (state, vision) chooses what the policy learns from, otherwise the file does.
-    `overrides` maps dotted keys to values, e.g. {"learner.batch_size": 128}. The gain set named by
-    `gains` becomes arguments of the environment, which may override its values one by one. Raises
-    ConfigError with one line that names the key, the value and what was expected.
+    `name` is that of a task or its file; TASK/AGENT, or FILE.yaml/AGENT, is what one of several
+    agents learns, as a task of its own in an environment that resets itself. For a bare Gymnasium
+    environment `gymnasium.yaml` serves. `observations` (state, vision) chooses what the policy
+    learns from, otherwise the file does. The sections of an agent win over the others. `overrides`
+    maps dotted keys to values, e.g. {"learner.batch_size": 128}; those that begin with
+    `agents.AGENT.` are for one alone, and win. The gain set named by `gains` becomes arguments of
+    the environment, which may override its values one by one. Raises ConfigError with one line that
+    names the key, the value and what was expected.
     """
-    path = find_task_file(name or "gymnasium")
+    file, chosen = _split_agent(name or "gymnasium")
+    path = find_task_file(file)
     sections = load_task_file(path)
     where = path.name
     if environment_id:
         sections.setdefault("environment", {})["id"] = environment_id
         if name is None:
             sections["task"] = environment_id.split(":")[-1].replace("/", "-")
+    agents = _agents(sections.pop("agents", {}), where)
     _choose_observations(sections, observations, where)
     if "gains" in sections:
         _expand_gains(sections)
-    overrides = dict(overrides or {})
+    if not agents:
+        expect(not chosen, f"task {name}", f"no agent, as {where} names none", chosen)
+        return {DEFAULT_AGENT: _build(sections, dict(overrides or {}), where)}
+    tasks = {}
+    for agent, own in agents.items():
+        mine = deepcopy(sections)
+        _merge(mine, own, f"{where}: agents.{agent}")
+        mine["task"] = f"{sections.get('task', '')}/{agent}"
+        tasks[agent] = _build(mine, overrides_of(agent, agents, overrides), where)
+    _check_turns(next(iter(tasks.values())).reset, tasks, where)
+    if not chosen:
+        return tasks
+    expect(chosen in tasks, f"task {name}", f"an agent of {', '.join(tasks)}", chosen)
+    return {DEFAULT_AGENT: replace(tasks[chosen], reset=ResetConfig())}
+
+
+def load_task(name: str | None, **options: Any) -> Task:
+    """The task of one agent, with the options of `load_tasks`."""
+    tasks = load_tasks(name, **options)
+    expected = f"one of {', '.join(f'{name}/{agent}' for agent in tasks)}"
+    expect(len(tasks) == 1, "task", expected, f"{name}, which is of several agents")
+    (task,) = tasks.values()
+    return task
+
+
+def overrides_of(
+    agent: str, agents: Collection[str], overrides: dict[str, Any] | None
+) -> dict[str, Any]:
+    """The overrides that are for all `agents`, and over them those that are for this one."""
+    common, own = {}, {}
+    for key, value in (overrides or {}).items():
+        if not key.startswith("agents."):
+            common[key] = value
+            continue
+        _, name, section = [*key.split(".", 2), "", ""][:3]
+        expect(name in agents, f"--set {key}", f"agents.NAME of {', '.join(agents)}", name)
+        shared = section.split(".")[0] in COMMON
+        expect(section and not shared, f"--set {key}", "a key that agents do not share", section)
+        if name == agent:
+            own[section] = value
+    return common | own
+
+
+def _agents(agents: Any, where: str) -> dict[str, Any]:
+    """What is particular to each agent."""
+    expect(isinstance(agents, dict), f"{where}: agents", "sections", agents)
+    expect(len(agents) != 1, f"{where}: agents", "two or more", ", ".join(agents))
+    for agent, own in agents.items():
+        expect(isinstance(own, dict), f"{where}: agents.{agent}", "sections", repr(own))
+        shared = ", ".join(key for key in own if key in COMMON)
+        expect(not shared, f"{where}: agents.{agent}", "sections that agents do not share", shared)
+    return agents
+
+
+def _check_turns(reset: ResetConfig, tasks: dict[str, Task], where: str) -> None:
+    unknown = [agent for agent in reset.agents if agent not in tasks]
+    expect(not unknown, f"{where}: reset.agents", f"some of {', '.join(tasks)}", unknown)
+
+
+def _build(sections: dict[str, Any], overrides: dict[str, Any], where: str) -> Task:
     if "gains" in overrides:
         gains = load_gains(overrides.pop("gains"))
         overrides = {f"environment.arguments.{key}": gains[key] for key in gains} | overrides
     for key, value in overrides.items():
         _override(sections, key, value)
-    task = from_dict(Task, sections, where)
-    return _from_anywhere(task)
+    return _from_anywhere(from_dict(Task, sections, where))
 
 
 def _from_anywhere(task: Task) -> Task:
@@ -198,6 +297,12 @@ def parse_setting(text: str) -> tuple[str, Any]:
         return key, parse_yaml(value)
     except yaml.YAMLError:
         raise ConfigError(f"--set {text}: the value is not valid YAML") from None
+
+
+def _write(sections: dict[str, Any], path: Path) -> None:
+    sections = _without_empty(_plain(sections))
+    text = yaml.safe_dump({"/**": {"ros__parameters": sections}}, sort_keys=False)
+    path.write_text(text)
 
 
 def _plain(value: Any) -> Any:

@@ -1,6 +1,7 @@
 """`serl train`: prepares a run folder, trains in it, evaluates, and reports."""
 
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,17 +10,20 @@ import numpy as np
 from rich.console import Console
 
 from serl_actor.environment import control_period_s, make_environment
+from serl_actor.reset import DEFAULT_AGENT
 from serl_bringup.clone import clone
 from serl_bringup.conclude import conclude
+from serl_bringup.conclude_team import conclude_team
 from serl_bringup.demonstrations import record_file
 from serl_bringup.progress import Progress
 from serl_bringup.records import read_episodes
+from serl_bringup.run import AgentRun, Run
 from serl_bringup.run_folder import RunFolder
 from serl_bringup.session import Session
-from serl_bringup.task import Task, load_task
+from serl_bringup.task import Task, load_task, load_tasks, overrides_of, save_team
 from serl_learner.backbone import TRAINED, make_backbone
 from serl_learner.compression import Compression
-from serl_learner.config import ConfigError, RunConfig, expect
+from serl_learner.config import ConfigError, RunConfig, expect, load_task_file
 from serl_learner.encoder import make_compression
 from serl_learner.frames import Frames
 from serl_learner.replay import slot_bytes
@@ -29,7 +33,11 @@ from serl_reward.image_reward import load_classifier
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """What the command line asks for. `demonstrations`: a file, or how many to record."""
+    """What the command line asks for.
+
+    `demonstrations`: a file, or how many to record; of several agents a folder with AGENT.mcap, or
+    how many each. `prepare`: only the run folder. `together`: their learners in one process.
+    """
 
     task: str | None
     environment_id: str
@@ -42,6 +50,8 @@ class TrainOptions:
     algorithm: str
     real_time: bool
     evaluation_episodes: int
+    prepare: bool = False
+    together: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,85 +66,146 @@ class Needs:
 
 def train(options: TrainOptions, console: Console) -> None:
     """Trains to the task's last step, or to Ctrl-C."""
-    task, folder, needs = _resume(options) if options.resume else _prepare(options, console)
-    console.print(f"run folder {folder.path}", soft_wrap=True)
-    memory, disk = needs.replay_bytes / 1e9, needs.log_bytes / 1e9
+    run, needs = _resume(options) if options.resume else _prepare(options, console)
+    console.print(f"run folder {run.folder.path}", soft_wrap=True)
+    capacity = sum(agent.task.learner.replay_capacity for agent in run.agents)
+    memory, disk = sum(n.replay_bytes for n in needs) / 1e9, _log_bytes(needs) / 1e9
     console.print(
-        f"replay of {task.learner.replay_capacity:,} observations: {memory:.2f} GB of memory when"
+        f"replay of {capacity:,} observations: {memory:.2f} GB of memory when"
         f" full; log: up to {disk:.2f} GB of disk",
         soft_wrap=True,
     )
-    progress = Progress(
-        task.task,
-        task.actor.max_steps,
-        needs.control_period_s,
-        has_success=bool(task.environment.demonstrator),
-    )
-    if folder.episodes.exists():
-        progress.go_on(read_episodes(folder.episodes))
+    if options.prepare:
+        return
     if options.algorithm == "bc":
-        clone(task, folder, console)
+        for agent in run.agents:
+            clone(agent.task, agent.folder, console)
         finished = True
     else:
-        finished = Session(folder, progress, console, task.reward.source).run()
+        finished = Session(run, console, together=options.together).run()
     episodes = options.evaluation_episodes if finished else 0
-    conclude(task, folder, progress, options.algorithm, episodes, console)
+    for agent in run.agents:
+        conclude(agent, options.algorithm, episodes, console)
+    if run.is_team:
+        conclude_team(run, options.algorithm, console)
 
 
-def _prepare(options: TrainOptions, console: Console) -> tuple[Task, RunFolder, Needs]:
-    task = load_task(
+def _prepare(options: TrainOptions, console: Console) -> tuple[Run, list[Needs]]:
+    tasks = load_tasks(
         options.task,
         environment_id=options.environment_id,
         observations=options.observations,
         overrides=options.overrides,
     )
-    needs = _check_environment(task)
+    needs = {name: _check_environment(task) for name, task in tasks.items()}
     if options.real_time:
-        rate_hz = 1 / needs.control_period_s
-        task = replace(task, actor=replace(task.actor, control_rate_hz=rate_hz))
-    folder = RunFolder.create(options.run_directory, task.task, needs.log_bytes)
+        tasks = {name: _in_real_time(task, needs[name]) for name, task in tasks.items()}
+    is_team = len(tasks) > 1
+    (name, *_), (first, *_) = tasks, tasks.values()
+    title = first.task.removesuffix(f"/{name}") if is_team else first.task
+    folder = RunFolder.create(options.run_directory, title, _log_bytes(needs.values()))
     try:
-        demonstrated = _demonstrate(task, options, folder, console)
-        if not demonstrated and options.algorithm == "rlpd":
-            random_steps = task.actor.random_steps
-            at_least = "at least 1 without demonstrations"
-            expect(random_steps > 0, "actor.random_steps", at_least, random_steps)
-            if needs.compression is not None:
-                needs.compression.expect_fit()
-        run = RunConfig(
-            directory=str(folder.path),
-            seed=options.seed,
-            demonstrations=str(folder.demonstrations) if demonstrated else "",
-            resume=True,  # a node that was killed and is started again goes on where it was
-        )
-        task = task.in_run(run)
-        task = _keep_reward_files(task, folder)
-        task.save(folder.config)
+        prepared = []
+        for name, task in tasks.items():
+            own = RunFolder.create(folder.path / name, task.task) if is_team else folder
+            task = _prepare_agent(name if is_team else "", task, needs[name], own, options, console)
+            prepared.append((name, task, own))
+        agents = [AgentRun(*agent, _progress(agent[1], needs[agent[0]])) for agent in prepared]
+        run = Run(title, folder, tuple(agents))
+        _save_shared(run)
     except BaseException:
         shutil.rmtree(folder.path)  # nothing has been learned: leave no half-made folder in the way
         raise
-    return task, folder, needs
+    return run, list(needs.values())
 
 
-def _resume(options: TrainOptions) -> tuple[Task, RunFolder, Needs]:
+def _prepare_agent(
+    name: str, task: Task, needs: Needs, folder: RunFolder, options: TrainOptions, console: Console
+) -> Task:
+    """Puts demonstrations and configuration into the folder. `name`: of one of several agents."""
+    demonstrated = _demonstrate(task, name, options, folder, console)
+    if not demonstrated and options.algorithm == "rlpd":
+        random_steps = task.actor.random_steps
+        at_least = "at least 1 without demonstrations"
+        expect(random_steps > 0, "actor.random_steps", at_least, random_steps)
+        if needs.compression is not None:
+            needs.compression.expect_fit()
+    run = RunConfig(
+        directory=str(folder.path),
+        seed=options.seed,
+        demonstrations=str(folder.demonstrations) if demonstrated else "",
+        resume=True,  # a node that was killed and is started again goes on where it was
+    )
+    task = _keep_reward_files(task.in_run(run), folder)
+    task.save(folder.config)
+    return task
+
+
+def _resume(options: TrainOptions) -> tuple[Run, list[Needs]]:
     folder = RunFolder.open(options.run_directory)
-    task = load_task(str(folder.config), overrides=options.overrides)
+    names = folder.agents()
+    if names:
+        folders = {name: RunFolder.open(folder.path / name) for name in names}
+        title = load_task_file(folder.config)["task"]
+    else:
+        folders = {DEFAULT_AGENT: folder}
+        title = load_task(str(folder.config)).task
+    agents, needs = [], []
+    for name, own in folders.items():
+        task = _resume_agent(own, overrides_of(name, names, options.overrides))
+        needs.append(_check_environment(task))
+        progress = _progress(task, needs[-1])
+        if own.episodes.exists():
+            progress.go_on(read_episodes(own.episodes))
+        agents.append(AgentRun(name, task, own, progress))
+    run = Run(title, folder, tuple(agents))
+    _save_shared(run)
+    return run, needs
+
+
+def _resume_agent(folder: RunFolder, overrides: dict[str, Any]) -> Task:
+    task = load_task(str(folder.config), overrides=overrides)
     demonstrations = str(folder.demonstrations) if folder.demonstrations.exists() else ""
     run = replace(task.run, directory=str(folder.path), demonstrations=demonstrations)
     task = _keep_reward_files(task.in_run(run), folder)  # the folder may have been moved
     task.save(folder.config)
-    return task, folder, _check_environment(task)
+    return task
 
 
-def _demonstrate(task: Task, options: TrainOptions, folder: RunFolder, console: Console) -> bool:
+def _save_shared(run: Run) -> None:
+    """The configuration of the nodes that several agents share."""
+    if run.is_team:
+        tasks = {agent.name: agent.task for agent in run.agents}
+        shared = replace(run.agents[0].task.run, directory=str(run.folder.path), demonstrations="")
+        save_team(tasks, run.task, shared, run.folder.config)
+
+
+def _progress(task: Task, needs: Needs) -> Progress:
+    return Progress(needs.control_period_s, has_success=bool(task.environment.demonstrator))
+
+
+def _in_real_time(task: Task, needs: Needs) -> Task:
+    return replace(task, actor=replace(task.actor, control_rate_hz=1 / needs.control_period_s))
+
+
+def _log_bytes(needs: Iterable[Needs]) -> int:
+    """Of all agents: each is told what it would be if it acted alone."""
+    return max(need.log_bytes for need in needs)
+
+
+def _demonstrate(
+    task: Task, name: str, options: TrainOptions, folder: RunFolder, console: Console
+) -> bool:
     """Copies a person's demonstrations, or records scripted ones. False where there are none."""
     wanted = options.demonstrations
     if not wanted.isdigit():
-        if not Path(wanted).is_file():
+        file = Path(wanted, f"{name}.mcap") if name else Path(wanted)
+        expected = f"a folder with {name}.mcap" if name else "an MCAP file"
+        if not file.is_file():
             raise ConfigError(
-                f"--demos {wanted}: no such file; expected an MCAP file or a number of episodes"
+                f"--demos {wanted}: no such file; expected {expected} or a number of episodes"
             )
-        shutil.copyfile(wanted, folder.demonstrations)
+        shutil.copyfile(file, folder.demonstrations)
         return True
     if int(wanted) == 0 or not task.environment.demonstrator:
         return False

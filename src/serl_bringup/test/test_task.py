@@ -7,13 +7,15 @@ from serl_bringup.task import (
     find_task_file,
     load_gains,
     load_task,
+    load_tasks,
     parse_setting,
+    save_team,
 )
 from serl_learner.config import ConfigError, RunConfig, load_task_file
 
 
 def write(path, sections):
-    path.write_text(yaml.safe_dump({"/**": {"ros__parameters": sections}}))
+    path.write_text(yaml.safe_dump({"/**": {"ros__parameters": sections}}, sort_keys=False))
     return str(path)
 
 
@@ -23,7 +25,7 @@ def shipped(kind):
 
 @pytest.mark.parametrize("name", shipped("tasks"))
 def test_every_shipped_task_loads(name):
-    assert load_task(name).environment.id
+    assert all(task.environment.id for task in load_tasks(name).values())
 
 
 @pytest.mark.parametrize("name", shipped("gains"))
@@ -193,6 +195,110 @@ def test_the_shipped_insertion_takes_its_gains_from_their_file():
     arguments = load_task("pcb_insertion").environment.arguments
     gains = load_gains("pcb_insertion")
     assert {key: arguments[key] for key in gains} == gains
+
+
+TEAM = {
+    "task": "carry",
+    "observations": "state",
+    "environment": {"id": "X-v0", "arguments": {"arm": "panda"}},
+    "rlpd": {"discount": 0.9},
+    "learner": {"batch_size": 64},
+    "reset": {"source": "agents", "agents": ["there", "back"]},
+    "agents": {
+        "there": {"environment": {"arguments": {"agent": "there"}}},
+        "back": {"environment": {"arguments": {"agent": "back"}}, "learner": {"batch_size": 32}},
+    },
+    "with_vision": {"learner": {"batch_size": 16}, "rlpd": {"ensemble": 3}},
+}
+
+
+@pytest.fixture
+def team(tmp_path):
+    return write(tmp_path / "carry.yaml", TEAM)
+
+
+def test_each_of_several_agents_has_a_task_of_its_own(team):
+    tasks = load_tasks(team)
+    assert [(name, task.task) for name, task in tasks.items()] == [
+        ("there", "carry/there"),
+        ("back", "carry/back"),
+    ]
+    for name, task in tasks.items():
+        arguments = {"arm": "panda", "agent": name, "observations": "state"}
+        assert task.environment.arguments == arguments
+        assert task.reset.agents == ("there", "back")
+    assert [task.learner.batch_size for task in tasks.values()] == [64, 32]
+    seen = load_tasks(team, observations="vision")  # what is of one agent wins over it
+    assert [task.learner.batch_size for task in seen.values()] == [16, 32]
+    assert [task.rlpd.ensemble for task in seen.values()] == [3, 3]
+
+
+def test_a_task_of_one_agent_is_its_only_one(team):
+    assert list(load_tasks("pcb_insertion")) == ["agent"]
+    (task,) = load_tasks(f"{team}/back").values()
+    assert task == load_task(f"{team}/back")
+    assert (task.task, task.environment.arguments["agent"]) == ("carry/back", "back")
+    assert task.reset.source == "environment"  # alone, nobody undoes what it has done
+    assert load_task("object_relocation/forward").task == "object_relocation/forward"
+
+
+def test_overrides_are_for_all_agents_or_for_one(team):
+    overrides = {"agents.back.rlpd.discount": 0.5, "rlpd.discount": 0.7, "actor.max_steps": 9}
+    tasks = load_tasks(team, overrides=overrides)
+    assert [task.rlpd.discount for task in tasks.values()] == [0.7, 0.5]
+    assert [task.actor.max_steps for task in tasks.values()] == [9, 9]
+    assert load_task(f"{team}/back", overrides=overrides).rlpd.discount == 0.5
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides", "message"),
+    [
+        ("", {}, r"expected one of {0}/there, {0}/back, got {0}, which is of several agents"),
+        ("/up", {}, r"expected an agent of there, back, got up"),
+        ("/back", {"agents.up.bc.steps": 1}, r"expected agents\.NAME of there, back, got up"),
+        ("/back", {"agents.back.actor.max_steps": 1}, r"a key that agents do not share, got actor"),
+        ("/back", {"agents.back": 1}, r"--set agents\.back: expected a key"),
+        ("/back", {"reset.agents": ["there", "up"]}, r"some of there, back, got \['up'\]"),
+        ("/back", {"agents.back.with_vision": {}}, r"with_vision: unknown"),
+    ],
+)
+def test_a_mistake_about_agents_is_one_line(team, name, overrides, message):
+    with pytest.raises(ConfigError, match=message.format(team)) as error:
+        load_task(f"{team}{name}", overrides=overrides)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("agents", "message"),
+    [
+        (["there"], r"carry\.yaml: agents: expected sections, got \['there'\]"),
+        ({"there": {}}, r"carry\.yaml: agents: expected two or more, got there"),
+        ({"there": 3, "back": {}}, r"agents\.there: expected sections, got 3"),
+        ({"there": {"actor": {}}, "back": {}}, r"agents\.there: expected .* not share, got actor"),
+    ],
+)
+def test_a_mistake_in_the_section_of_agents_is_one_line(tmp_path, agents, message):
+    path = write(tmp_path / "carry.yaml", TEAM | {"agents": agents})
+    with pytest.raises(ConfigError, match=message):
+        load_tasks(path)
+
+
+def test_no_task_of_one_agent_has_others():
+    with pytest.raises(ConfigError, match=r"expected no agent, as gymnasium\.yaml names none"):
+        load_task("gymnasium/forward")
+
+
+def test_what_agents_share_is_a_parameter_file_of_its_own(team, tmp_path):
+    tasks = load_tasks(team, overrides={"agents.back.reward.source": "human"})
+    run = RunConfig(directory="/runs/x", seed=4)
+    save_team(tasks, "carry", run, tmp_path / "config.yaml")
+    shared = load_task_file(tmp_path / "config.yaml")
+    assert (shared["task"], shared["run"]["directory"]) == ("carry", "/runs/x")
+    assert shared["reset"]["agents"] == ["there", "back"]
+    assert shared["environment"]["arguments"]["agent"] == "there"  # who begins
+    sources = {name: own["reward"]["source"] for name, own in shared["agents"].items()}
+    assert sources == {"there": "environment", "back": "human"}
+    assert all(leaf not in (None, [], {}) for leaf in _leaves(shared))
 
 
 def _leaves(value):

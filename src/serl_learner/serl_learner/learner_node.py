@@ -20,7 +20,7 @@ from serl_learner.codec import decode_transition, encode_policy, encode_reward_m
 from serl_learner.config import ConfigError
 from serl_learner.encoder import EncoderConfig
 from serl_learner.inbox import Inbox
-from serl_learner.parameters import read_parameters, read_run, read_section
+from serl_learner.parameters import read_agents, read_parameters, read_run, read_section
 from serl_learner.rlpd import RLPDConfig
 from serl_learner.run_node import claim_role, run_node
 from serl_learner.status import TrainerStatus
@@ -42,7 +42,8 @@ class LearnerNode(Node):
     def __init__(self, name: str = "learner", namespace: str = "agent", **options):
         options |= {"automatically_declare_parameters_from_overrides": True}
         super().__init__(name, namespace=namespace, **options)
-        self._agent, task, self._run = read_run(self)
+        task, self._run = read_run(self)
+        (self._agent,) = read_agents(self)
         self._config = read_section(self, "learner", LearnerConfig)
         self._rlpd = read_section(self, "rlpd", RLPDConfig)
         self._encoder = read_section(self, "encoder", EncoderConfig)

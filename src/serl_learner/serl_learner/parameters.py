@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 
-from serl_learner.config import ConfigError, RunConfig, from_dict
+from serl_learner.config import RunConfig, expect, from_dict
 
 T = TypeVar("T")
 
@@ -44,15 +44,27 @@ def read_section(node: Node, name: str, config: type[T]) -> T:
     return section
 
 
-def read_run(node: Node) -> tuple[str, str, RunConfig]:
-    """The agent, which is the node's namespace; the task; and the run. All must be given."""
-    agent, task = node.get_namespace().strip("/"), read_parameters(node).get("task", "")
-    run = read_section(node, "run", RunConfig)
-    given = {"namespace": agent, "task": task, "run.directory": run.directory}
-    for name, value in given.items():
-        if not value:
-            raise ConfigError(f"{name}: expected one, got none")
-    return agent, task, run
+def read_run(node: Node) -> tuple[str, RunConfig]:
+    """The task, and the run. Both must be given."""
+    task, run = read_parameters(node).get("task", ""), read_section(node, "run", RunConfig)
+    for name, value in {"task": task, "run.directory": run.directory}.items():
+        expect(value, name, "one", "none")
+    return task, run
+
+
+def read_agents(node: Node) -> dict[str, dict[str, Any]]:
+    """The agents, each with its sections as the parameter file has them, in the order of names.
+
+    Those of the section `agents`, under the root namespace. Where there is none, the namespace is
+    the only agent, and must be given.
+    """
+    sections, namespace = read_parameters(node), node.get_namespace().strip("/")
+    if "agents" not in sections:
+        expect(namespace, "namespace", "one", "none")
+        return {namespace: sections}
+    agents = sections["agents"]
+    expect(not namespace, "namespace", f"none with agents {', '.join(agents)}", namespace)
+    return dict(sorted(agents.items()))
 
 
 def _plain(value: Any) -> Any:

@@ -6,8 +6,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Protocol
 
 import rclpy
@@ -28,8 +28,10 @@ class Runnable(Protocol):
     def run(self, stop: threading.Event) -> None: ...  # until it is done or `stop` is set
 
 
-def run_node(make: Callable[[], Runnable]) -> int:
+def run_node(*makes: Callable[[], Runnable]) -> int:
     """Makes the node, spins it in a thread, runs it; the exit code.
+
+    Of several nodes each runs in a thread of its own; what one raises stops the others.
 
     0: done, or stopped by SIGINT or SIGTERM (a second one ends the process at once); 2: bad input
     or a disk that does not take more, told in one line; 1: a fault of ours, with its traceback.
@@ -37,9 +39,11 @@ def run_node(make: Callable[[], Runnable]) -> int:
     stop = _stop_on_signals()
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     try:
-        node = make()
-        with spinning(node, stop):
-            node.run(stop)
+        nodes = [make() for make in makes]
+        with ExitStack() as stack:
+            for node in nodes:
+                stack.enter_context(spinning(node, stop))
+            _run_all(nodes, stop)
     except (ConfigError, OSError) as error:
         with suppress(OSError):  # standard error may be a file on the disk that is full
             print(error, file=sys.stderr, flush=True)
@@ -63,6 +67,27 @@ def _stop_on_signals() -> threading.Event:
     signal.signal(signal.SIGINT, handle)
     signal.signal(signal.SIGTERM, handle)
     return stop
+
+
+def _run_all(nodes: Sequence[Runnable], stop: threading.Event) -> None:
+    """The last one in this thread; raises the first error."""
+    errors: list[Exception] = []
+
+    def run(node: Runnable) -> None:
+        try:
+            node.run(stop)
+        except Exception as error:
+            errors.append(error)
+            stop.set()
+
+    threads = [threading.Thread(target=run, args=(node,)) for node in nodes[:-1]]
+    for thread in threads:
+        thread.start()
+    run(nodes[-1])
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
 
 
 @contextmanager
@@ -92,20 +117,23 @@ def spinning(node: Node, stop: threading.Event) -> Iterator[None]:
 
 
 def claim_role(node: Node, role: str, topic: str, name: str | None = None) -> Claim:
-    """Makes `node` the only one of its namespace in this role; ConfigError if there is another.
+    """Makes `node` the only one in this role of the agent that `topic` belongs to; or ConfigError.
 
-    On this machine a locked file decides, at once. On others it is whoever publishes `topic`
-    (under `name`, if given), which `node` does not yet; discovery takes its time for that.
+    The agent is the node's namespace, or that of the topic where it is absolute. On this machine a
+    locked file decides, at once. On others it is whoever publishes `topic` (under `name`, if
+    given), which `node` does not yet; discovery takes its time for that.
     """
     domain = node.context.get_domain_id()
-    taken = f"agent {node.get_namespace()} already has {role} in ROS domain {domain}"
-    key = f"domain_{domain}{node.get_namespace()}/{name or topic}".replace("/", "_")
+    agent = topic.rpartition("/")[0] if topic.startswith("/") else node.get_namespace()
+    taken = f"agent {agent} already has {role} in ROS domain {domain}"
+    topic = node.resolve_topic_name(topic)
+    key = f"domain_{domain}{agent}/{name or topic.rpartition('/')[2]}".replace("/", "_")
     claim = Claim(key, f"{taken}: process")
     if is_local():
         return claim
     deadline = time.monotonic() + DISCOVERY_S
     while time.monotonic() < deadline:
-        publishers = node.get_publishers_info_by_topic(node.resolve_topic_name(topic))
+        publishers = node.get_publishers_info_by_topic(topic)
         if any(name in (None, publisher.node_name) for publisher in publishers):
             raise ConfigError(f"{taken}: on another machine")
         time.sleep(0.05)

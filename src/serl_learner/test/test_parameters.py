@@ -7,7 +7,7 @@ from rclpy.node import Node
 
 from serl_learner.config import ConfigError
 from serl_learner.domain import acquire_domain
-from serl_learner.parameters import read_parameters, read_run, read_section
+from serl_learner.parameters import read_agents, read_parameters, read_run, read_section
 
 pytestmark = pytest.mark.ros
 
@@ -78,12 +78,23 @@ def test_every_field_is_a_read_only_parameter(make_node):
 
 def test_agent_task_and_run_must_be_given(make_node):
     arguments = ("-r", "__ns:=/forward", "-p", "run.directory:=/tmp/run", "-p", "run.seed:=7")
-    agent, task, run = read_run(make_node(*arguments))
-    assert (agent, task, run.directory, run.seed) == ("forward", "pendulum", "/tmp/run", 7)
+    task, run = read_run(make_node(*arguments))
+    assert (task, run.directory, run.seed) == ("pendulum", "/tmp/run", 7)
     with pytest.raises(ConfigError, match=r"^run\.directory: expected one, got none$"):
         read_run(make_node("-r", "__ns:=/forward"))
-    with pytest.raises(ConfigError, match=r"^namespace: expected one"):
-        read_run(make_node("-p", "run.directory:=/tmp/run"))
+    node = make_node("-r", "__ns:=/forward")
+    assert read_agents(node) == {"forward": read_parameters(node)}
+    with pytest.raises(ConfigError, match=r"^namespace: expected one, got none$"):
+        read_agents(make_node())
+
+
+def test_several_agents_are_the_keys_of_their_section(make_node):
+    arguments = ("-p", "agents.up.reward.source:=pose", "-p", "agents.down.rlpd.discount:=0.5")
+    agents = read_agents(make_node(*arguments))
+    assert agents == {"down": {"rlpd": {"discount": 0.5}}, "up": {"reward": {"source": "pose"}}}
+    assert list(agents) == ["down", "up"]
+    with pytest.raises(ConfigError, match=r"^namespace: expected none with agents .*, got left$"):
+        read_agents(make_node("-r", "__ns:=/left", *arguments))
 
 
 def test_errors_name_the_key(make_node):

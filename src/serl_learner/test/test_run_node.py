@@ -100,6 +100,46 @@ def test_an_error_in_a_callback_ends_it_too(start):
     assert os.fspath(__file__) not in errors
 
 
+TWO = """
+import sys
+from rclpy.node import Node
+from serl_learner.config import ConfigError
+from serl_learner.run_node import run_node
+
+class Tried(Node):
+    def __init__(self, name):
+        super().__init__(name)
+    def run(self, stop):
+        if self.get_name() == "{failing}":
+            raise ConfigError("no more")
+        stop.wait()
+        print(self.get_name(), "stopped", flush=True)
+
+sys.exit(run_node(lambda: Tried("first"), lambda: Tried("second")))
+"""
+
+
+@pytest.mark.parametrize(("failing", "other"), [("first", "second"), ("second", "first")])
+def test_of_two_nodes_the_error_of_one_stops_the_other(monkeypatch, failing, other):
+    with acquire_domain() as domain:
+        monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "OFF")
+        monkeypatch.setenv("ROS_DOMAIN_ID", str(domain.number))
+        script = [sys.executable, "-c", TWO.format(failing=failing)]
+        done = subprocess.run(script, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (2, f"{other} stopped\n", "no more\n")
+
+
+def test_a_role_belongs_to_the_agent_of_an_absolute_topic(monkeypatch, make_node):
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "OFF")
+    first, second = make_node("actor"), make_node("other")
+    claim = claim_role(first, "an actor 'actor'", "/left/transitions", "actor")
+    with pytest.raises(ConfigError, match=r"^agent /left already has an actor 'actor' in"):
+        claim_role(second, "an actor 'actor'", "/left/transitions", "actor")
+    claim_role(second, "an actor 'actor'", "/right/transitions", "actor").release()
+    claim_role(second, "an actor 'actor'", "transitions", "actor").release()  # of /agent
+    claim.release()
+
+
 @pytest.fixture
 def make_node():
     """Makes nodes of a domain of their own, each in a context of its own, as in two processes."""

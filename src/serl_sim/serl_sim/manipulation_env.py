@@ -23,6 +23,7 @@ OBSERVATIONS = ("state", "vision")
 CAMERAS = ("wrist_1", "wrist_2")
 TICKS_PER_STEP = 100  # 1 kHz law, 10 Hz policy
 SETTLE_TICKS = 50
+ARRIVAL_STEPS = 2  # with the last way-point as the target, until the arm has come to it
 GRIPPER_TICKS = 300  # in which the gripper opens or closes
 GRIPPER_ASKED = 0.5  # an action of at least this size asks it to move
 TOOL_DOWN = Rotation.from_quat([1.0, 0.0, 0.0, 0.0])  # tool z against base z, tool x along base x
@@ -192,11 +193,14 @@ class ManipulationEnv(gym.Env):
         robot.controller.set_gains(PRECISION)
         now = 0.0
         for time_s, *pose in waypoints:
-            robot.set_target(Pose(np.array(pose[:3]), Rotation.from_quat(pose[3:])))
+            goal = Pose(np.array(pose[:3]), Rotation.from_quat(pose[3:]))
+            robot.set_target(goal)
             robot.run(round(1000 * (time_s - now)))
             now = time_s
+        for _ in range(ARRIVAL_STEPS):
+            robot.set_target(goal)
+            robot.run(TICKS_PER_STEP)
         robot.controller.set_gains(self.config.gains())
-        robot.run(SETTLE_TICKS)
 
     def _random_start(self) -> Pose:
         config, random = self.config, self.config.random_xy

@@ -32,11 +32,12 @@ RIDGE = 0.03  # height, and half the width, of what is between the bins
 INNER = np.array([0.09, 0.16])  # half the floor of both together: x, y
 BIN = INNER[1] - RIDGE  # length of one bin's floor along y
 BIN_CENTER = RIDGE + BIN / 2  # of one bin: y
-WALL = 0.06  # height of the outer slopes
+WALL = 0.045  # height of the outer slopes
 FRICTION = 0.35  # of cube and bins: less than the slopes', 1
 
 WRIST_CAMERA = [0.08, 0.0, 0.035]  # on the hand, beside the plane in which the fingers move
-SIDE_CAMERA = CENTER + np.array([0.36, 0.0, 0.48])  # opposite the robot
+SIDE_CAMERA = CENTER + np.array([0.50, 0.0, 0.37])  # opposite the robot, looks at:
+SIDE_TARGET = CENTER + np.array([-0.06, 0.0, 0.03])
 
 
 def add_bins(spec: mujoco.MjSpec) -> None:
@@ -80,7 +81,7 @@ def add_relocation_scene(spec: mujoco.MjSpec) -> None:
             geom.friction, geom.condim = PAD_FRICTION, 4
     add_gripper_motor(spec)
     add_wrist_cameras(spec, [WRIST_CAMERA], target=[0.0, 0.0, 0.115])
-    add_camera(spec.worldbody, "side", SIDE_CAMERA, CENTER, up=[0.0, 0.0, 1.0], fovy=44)
+    add_camera(spec.worldbody, "side", SIDE_CAMERA, SIDE_TARGET, up=[0.0, 0.0, 1.0], fovy=36)
     add_table(spec)
     add_bins(spec)
     add_cube(spec)

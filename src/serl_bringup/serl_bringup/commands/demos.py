@@ -11,7 +11,7 @@ def add(commands) -> None:
     demos = commands.add_parser("demos", help="record demonstrations, or look into a file of them")
     actions = demos.add_subparsers(required=True, metavar="ACTION")
     p = actions.add_parser("record", help="record successful episodes of the scripted demonstrator")
-    p.add_argument("task", metavar="TASK")
+    p.add_argument("task", metavar="TASK", help="of several agents, TASK/AGENT")
     p.add_argument("--episodes", type=at_least(1), default=20)
     p.add_argument("--observations", choices=("state", "vision"))
     p.add_argument("--seed", type=at_least(0), default=0)

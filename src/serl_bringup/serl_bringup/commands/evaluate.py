@@ -32,7 +32,7 @@ def _evaluate(arguments) -> int:
     from serl_bringup.run_folder import RunFolder
     from serl_bringup.task import load_task, parse_setting
 
-    folder = RunFolder.open(arguments.run)
+    folder = RunFolder.open_agent(arguments.run)
     overrides = dict(parse_setting(text) for text in arguments.set)
     for key in overrides:
         if key != "gains" and not key.startswith("environment."):

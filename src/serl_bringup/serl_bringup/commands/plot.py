@@ -40,7 +40,7 @@ def _plot(arguments) -> int:
         if getattr(arguments, name):
             raise ConfigError(f"--{name}: expected `serl plot controller`, got runs")
     output = arguments.output or Path("learning_curve.png")
-    plot_learning_curves([RunFolder.open(Path(run)) for run in arguments.what], output)
+    plot_learning_curves([RunFolder.open_agent(Path(run)) for run in arguments.what], output)
     print(output)
     return 0
 

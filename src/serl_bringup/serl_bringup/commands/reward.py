@@ -19,7 +19,7 @@ def add(commands) -> None:
 
 def _add_collect(actions) -> None:
     p = actions.add_parser("collect", help="labelled frames, in and around success")
-    p.add_argument("task", metavar="TASK")
+    p.add_argument("task", metavar="TASK", help="of several agents, TASK/AGENT")
     p.add_argument("--positives", type=at_least(0), metavar="N",
                    help="default: 200; 0 with --policy")  # fmt: skip
     p.add_argument("--negatives", type=at_least(0), default=1000, metavar="N", help="default: 1000")
@@ -64,7 +64,7 @@ def _policy(run: Path, task: str):
     from serl_bringup.run_folder import RunFolder
     from serl_bringup.task import load_task
 
-    folder = RunFolder.open(run)
+    folder = RunFolder.open_agent(run)
     trained = load_task(str(folder.config)).task
     if trained != task:
         raise ConfigError(f"--policy {run}: expected a run of {task}, got one of {trained}")
@@ -76,7 +76,7 @@ def _policy(run: Path, task: str):
 
 def _add_train(actions) -> None:
     p = actions.add_parser("train", help="the classifier, judged by episodes that it has not seen")
-    p.add_argument("task", metavar="TASK")
+    p.add_argument("task", metavar="TASK", help="of several agents, TASK/AGENT")
     p.add_argument("recordings", nargs="+", type=Path, metavar="DATA.mcap",
                    help="of `collect`, demonstrations, or a run's transitions")  # fmt: skip
     p.add_argument("--positives", type=at_least(1), default=1000, metavar="N",

@@ -11,14 +11,17 @@ from serl_learner.config import ConfigError
 
 def add(commands) -> None:
     p = commands.add_parser("train", help="train a task over ROS 2 nodes, with a live view")
-    p.add_argument("task", nargs="?", metavar="TASK", help="a task's name, or its YAML file")
+    p.add_argument("task", nargs="?", metavar="TASK",
+                   help="a task's name, or its YAML file; TASK/AGENT trains one of several agents"
+                   " alone, in an environment that resets itself")  # fmt: skip
     p.add_argument(
         "--env", default="", metavar="ID", help="any Gymnasium environment, package:Id-v0"
     )
     p.add_argument("--observations", choices=("state", "vision"), help="what the policy sees")
     p.add_argument("--algorithm", choices=("rlpd", "bc"), help="default: rlpd")
     p.add_argument("--demos", metavar="FILE|N",
-                   help="an MCAP file, or how many to record by script (default 20)")  # fmt: skip
+                   help="an MCAP file, or how many to record by script (default 20);"
+                   " of several agents a folder with AGENT.mcap, or how many each")  # fmt: skip
     p.add_argument("--seed", type=at_least(0), help="default: 0")
     p.add_argument(
         "--max-steps", type=at_least(1), metavar="N", help="environment steps to train for"
@@ -29,6 +32,9 @@ def add(commands) -> None:
     p.add_argument("--run-dir", type=Path, metavar="DIR", help="default: runs/TASK/<date-time>")
     p.add_argument("--resume", action="store_true", help="go on with the run in --run-dir")
     p.add_argument(
+        "--prepare", action="store_true", help="only make the run folder; --resume then trains"
+    )
+    p.add_argument(
         "--evaluate",
         type=at_least(0),
         default=100,
@@ -36,7 +42,17 @@ def add(commands) -> None:
         help="episodes at the end (default 100)",
     )
     p.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="any key of the task file"
+        "--learners",
+        choices=("apart", "together"),
+        default="apart",
+        help="of several agents: a process each (default), or one for all",
+    )
+    p.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="any key of the task file; agents.AGENT.KEY is for one of several agents",
     )
     p.set_defaults(command=_train)
 
@@ -64,6 +80,8 @@ def _train(arguments) -> int:
         demonstrations=arguments.demos or "20",
         algorithm=arguments.algorithm or "rlpd",
         real_time=arguments.real_time,
+        prepare=arguments.prepare,
+        together=arguments.learners == "together",
         evaluation_episodes=arguments.evaluate,
     )
     try:
@@ -76,7 +94,8 @@ def _train(arguments) -> int:
 
 def _refuse_with_resume(arguments) -> None:
     """A run that goes on keeps what it was started with."""
-    for name in ("task", "env", "observations", "algorithm", "demos", "seed", "real_time"):
+    given = ("task", "env", "observations", "algorithm", "demos", "seed", "real_time", "prepare")
+    for name in given:
         value = getattr(arguments, name)
         if value is not None and value is not False and value != "":
             raise ConfigError(f"--resume: expected no {name}, which the run has already")
