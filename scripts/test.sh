@@ -16,7 +16,8 @@ ctest --test-dir build/franka_impedance_controller --label-regex gtest --no-test
 [[ -e install/franka_impedance_controller/lib/libcartesian_impedance_controller.so ]] ||
     echo "ros2_control not found: the controller plugin was not built, and its tests did not run"
 echo "== Python tests"
-python -m pytest src/*/test tests "$@" || failed+=("Python tests (pytest, above)")
+# Two at a time: many tests wait for nodes, and each process of torch takes its memory.
+python -m pytest src/*/test tests --numprocesses 2 --dist loadfile "$@" || failed+=("Python tests (pytest, above)")
 
 if ((${#failed[@]})); then
     printf 'failed: %s\n' "${failed[@]}" >&2

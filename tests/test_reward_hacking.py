@@ -102,7 +102,8 @@ def train(judged_environment, steps: int):
             return policies[-1].act(observation, deterministic=False)
 
     config = ActorConfig(max_steps=steps, random_steps=0)
-    actor = Actor(judged_environment, [Agent(Newest(), sinks=[arrived.append])], config, seed=1)
+    agent = Agent(Newest(), sinks=[arrived.append])
+    actor = Actor(judged_environment, [agent], config, seed=1)
 
     def receive(timeout_s):
         if timeout_s == 0.0:
@@ -128,7 +129,7 @@ def train(judged_environment, steps: int):
         seed=0,
         checkpoints=None,
     )
-    trainer.run(stop=lambda: actor._sequence >= steps)
+    trainer.run(stop=lambda: agent.sequence >= steps)
     return policies[-1]
 
 

@@ -1,6 +1,7 @@
 """Scripted people: they solve a task with the mistakes that a person with a SpaceMouse makes."""
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from . import cable_scene, pcb_scene, relocation_scene
 from .robot import Pose
@@ -196,6 +197,7 @@ class ObjectRelocationDemonstrator(_Person):
     _speed = (0.007, 0.014)
     _blur = (0.003, 0.06)
     _blur_from_afar = 10.0
+    _closing = 4  # steps until the fingers have closed
 
     def _plan(self) -> None:
         self._above = self._rng.uniform(0.06, 0.09)  # m, over the cube, before coming down to it
@@ -216,8 +218,8 @@ class ObjectRelocationDemonstrator(_Person):
             return Pose(env.goal.position + self._aside, env.goal.rotation)
         turn = (env.grasp.rotation * env.goal.rotation.inv()).as_rotvec()
         limit = 0.75 * env.config.box_high[5]  # within reach, also where it is seen with an error
-        turn = type(env.goal.rotation).from_rotvec(np.clip(turn, -limit, limit))
-        return Pose(env.grasp.position, turn * env.goal.rotation)
+        nearest = Rotation.from_rotvec(np.clip(turn, -limit, limit))
+        return Pose(env.grasp.position, nearest * env.goal.rotation)
 
     def _intention(self, error: np.ndarray, observation: dict) -> np.ndarray:  # (6,) m, rad
         floor, position = relocation_scene.CENTER[2], self._env.robot.pose.position
@@ -226,7 +228,7 @@ class ObjectRelocationDemonstrator(_Person):
         height = position[2] - floor
         if self._gripped == 0:
             self._reach(motion, error, height)
-        elif self._gripped < 4:  # the fingers close
+        elif self._gripped < self._closing:
             self._gripped += 1
             motion[:] = 0.0
         elif not self._holds:

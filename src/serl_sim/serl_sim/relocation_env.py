@@ -136,7 +136,7 @@ class ObjectRelocationEnv(ManipulationEnv):
         return Pose(_on_floor(x, side * scene.BIN_CENTER + y, scene.CUBE / 2 + 0.001), turn)
 
     def _target(self, action) -> Pose:
-        """Stops where the way to it would lead over the ridge and too low."""
+        """Never low over the ridge, nor on the way there."""
         target, center, config = super()._target(action), self._nominal_goal.position, self.config
         low, high = center + config.keep_out_low, center + config.keep_out_high
         return Pose(keep_out(self.robot.pose.position, target.position, low, high), target.rotation)
