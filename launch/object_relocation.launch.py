@@ -17,7 +17,9 @@ from launch_ros.actions import Node
 
 TASK = "object_relocation"
 AGENTS = ("forward", "backward")
-AGAIN = {"respawn": True, "respawn_delay": 1.0, "output": "screen"}
+PATIENT = {"sigterm_timeout": "30", "output": "screen"}  # a learner saves a last checkpoint
+AGAIN = {"respawn": True, "respawn_delay": 1.0, **PATIENT}
+SHARED = {"package": "serl_actor", "namespace": "/"}  # by all agents
 
 
 def run_dir(context: LaunchContext) -> Path:
@@ -68,13 +70,13 @@ def nodes(context: LaunchContext) -> list[Node]:
     return [
         *learners(context),
         *rewards(context),
-        Node(package="serl_actor", executable="reset_agent_node", parameters=parameters, **AGAIN),
+        Node(executable="reset_agent_node", parameters=parameters, **SHARED, **AGAIN),
         Node(
-            package="serl_actor",
             executable="actor_node",
             parameters=parameters,
-            output="screen",
             on_exit=Shutdown(reason="the actor is done"),
+            **SHARED,
+            **PATIENT,
         ),
     ]
 
