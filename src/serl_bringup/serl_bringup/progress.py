@@ -15,6 +15,7 @@ class Progress:
     control_period_s: float
     has_success: bool  # the task says when it is solved; else episodes are judged by their return
     started: float = field(default_factory=time.monotonic)
+    ended: float | None = None  # what comes after the training is not counted
     env_steps: int = 0
     episodes: int = 0  # that count, so without those discarded
     discarded: int = 0  # episodes in which a sensor failed
@@ -55,7 +56,8 @@ class Progress:
 
     @property
     def wall_minutes(self) -> float:
-        return (time.monotonic() - self.started) / 60
+        now = time.monotonic() if self.ended is None else self.ended
+        return (now - self.started) / 60
 
     @property
     def robot_minutes(self) -> float:

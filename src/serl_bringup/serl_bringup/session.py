@@ -75,6 +75,8 @@ class Session:
             for learner in learners:
                 learner.stop()
             self._take(0.5)
+            for agent in self._run.agents:
+                agent.progress.ended = time.monotonic()
         return not stopping() and self._run.env_steps >= self._run.max_steps
 
     def _start_learners(self) -> list[NodeProcess]:

@@ -1,4 +1,5 @@
 import math
+import time
 
 import numpy as np
 import pytest
@@ -118,3 +119,9 @@ def test_a_plot_of_nothing_says_so(tmp_path):
 def test_rolling_mean_of_fewer_at_the_start():
     assert _rolling_mean(np.array([1.0, 0.0, 0.5])).tolist() == [1.0, 0.5, 0.5]
     assert _rolling_mean(np.array([1.0] * 20 + [0.0] * 20))[-1] == 0.0
+
+
+def test_what_comes_after_the_training_takes_no_wall_time():
+    progress = Progress(0.1, has_success=True, started=time.monotonic() - 600.0)
+    progress.ended = progress.started + 300.0
+    assert progress.wall_minutes == 5.0
