@@ -206,6 +206,11 @@ MISTAKES = {
     "unknown override": (["pcb_insertion", "--set", "learner.batch=1"], "learner.batch: unknown"),
     "unknown argument": (["pcb_insertion", "--set", "environment.arguments.speed=1"], "speed"),
     "unknown gains": (["pcb_insertion", "--set", "gains=none"], "unknown gains 'none'"),
+    "no gripper to decide on": (
+        ["pcb_insertion", "--set", "rlpd.gripper=discrete"],
+        "rlpd.gripper: expected continuous with 6 actions, got discrete",
+    ),
+    "resume to prepare": (["--resume", "--run-dir", "nowhere", "--prepare"], "no prepare"),
     "unknown arm": (["pcb_insertion", "--set", "environment.arguments.arm=scara"], "panda, ur5"),
     "nothing to act by": (["pcb_insertion", "--demos", "0"], "actor.random_steps: expected at"),
     "nothing to compress images by": (

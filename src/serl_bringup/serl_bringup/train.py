@@ -10,6 +10,7 @@ import numpy as np
 from rich.console import Console
 
 from serl_actor.environment import control_period_s, make_environment
+from serl_actor.gripper import SIZE as ACTION_SIZE  # with a gripper
 from serl_actor.reset import DEFAULT_AGENT
 from serl_bringup.clone import clone
 from serl_bringup.conclude import conclude
@@ -258,6 +259,8 @@ def _check_environment(task: Task) -> Needs:
         period_s = control_period_s(environment)
     finally:
         environment.close()
+    has_gripper = action_size == ACTION_SIZE or task.rlpd.gripper == "continuous"
+    expect(has_gripper, "rlpd.gripper", f"continuous with {action_size} actions", "discrete")
     spec = ObservationSpec.from_observation(example, task.learner.observation_keys)
     _check_reward(task, ObservationSpec.from_observation(example))
     encoder = task.encoder
