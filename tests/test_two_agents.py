@@ -129,7 +129,13 @@ def test_two_agents_learn_in_turns_and_a_run_goes_on(task, tmp_path):
     evaluated = serl("evaluate", run / "left", "--episodes", 5)
     assert evaluated.returncode == 0, evaluated.stderr
     assert json.loads(evaluated.stdout)["task"] == "shuttle/left"
-    refused = serl("evaluate", run)
+    evaluated = serl("evaluate", run, "--episodes", 5)
+    assert evaluated.returncode == 0, evaluated.stderr
+    agents = json.loads(evaluated.stdout)["agents"]
+    assert sum(each["evaluation_episodes"] for each in agents.values()) == 10
+    assert agents["right"]["reward_errors"]["steps"] > 0  # the left one's is the environment's word
+    assert agents["left"]["reward_errors"] is None
+    refused = serl("plot", run)
     assert refused.returncode == 2
     assert f"expected the folder of one agent: {run}/left, {run}/right" in refused.stderr
     with pytest.raises(ConfigError, match="of task 'shuttle/right', found 'shuttle/left'"):

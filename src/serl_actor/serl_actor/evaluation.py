@@ -1,6 +1,7 @@
 """Evaluates a policy as it would be used: deterministic, from starts that only the seed decides."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -50,6 +51,7 @@ class EvaluationResult:
     returns: tuple[float, ...]  # undiscounted
     control_period_s: float
     errors: RewardErrors | None = None  # of a reward from outside, where the truth is known
+    rescues: int = 0  # something was put back from outside before so many episodes
 
     @property
     def episodes(self) -> int:
@@ -92,22 +94,61 @@ def evaluate(
     """
     if episodes < 1:
         raise ConfigError(f"episodes: expected at least 1, got {episodes}")
-    seeds = np.random.SeedSequence(seed).generate_state(episodes)
     errors = RewardErrors()
-    results = [_episode(environment, policy, int(s), errors, on_frame) for s in seeds]
-    successes, lengths, returns = zip(*results, strict=True)
+    outcomes = []
+    for episode_seed in np.random.SeedSequence(seed).generate_state(episodes):
+        observation, _ = environment.reset(seed=int(episode_seed))
+        outcomes.append(_episode(environment, policy, observation, errors, on_frame))
+    return _result(outcomes, errors, environment)
+
+
+def evaluate_turns(
+    environment: gym.Env,
+    policies: Mapping[str, EvaluatedPolicy],
+    turns: int,
+    seed: int,
+    *,
+    on_frame: Callable[[np.ndarray], None] | None = None,
+) -> dict[str, EvaluationResult]:
+    """As `evaluate`, of agents that take turns: the world is placed once, by `seed`.
+
+    Each episode then begins where the one before has left the world, and is that of the agent in
+    the reset's `info["agent"]`. An agent that never had a turn has no result.
+    """
+    outcomes, rescues = {name: [] for name in policies}, Counter()
+    errors = {name: RewardErrors() for name in policies}
+    for turn in range(turns):
+        observation, info = environment.reset(seed=seed if turn == 0 else None)
+        agent = info["agent"]
+        rescues[agent] += bool(info.get("rescued", False))
+        outcome = _episode(environment, policies[agent], observation, errors[agent], on_frame)
+        outcomes[agent].append(outcome)
+    return {
+        agent: _result(of_agent, errors[agent], environment, rescues[agent])
+        for agent, of_agent in outcomes.items()
+        if of_agent
+    }
+
+
+Outcome = tuple[bool, int, float]  # of an episode: success, length and return
+
+
+def _result(
+    outcomes: Sequence[Outcome], errors: RewardErrors, environment: gym.Env, rescues: int = 0
+) -> EvaluationResult:
+    successes, lengths, returns = zip(*outcomes, strict=True)
+    known = errors if errors.steps else None
     period_s = control_period_s(environment)
-    return EvaluationResult(successes, lengths, returns, period_s, errors if errors.steps else None)
+    return EvaluationResult(successes, lengths, returns, period_s, known, rescues)
 
 
 def _episode(
     environment: gym.Env,
     policy: EvaluatedPolicy,
-    seed: int,
+    observation: Observation,  # of its reset
     errors: RewardErrors,
     on_frame: Callable[[np.ndarray], None] | None,
-) -> tuple[bool, int, float]:
-    observation, _ = environment.reset(seed=seed)
+) -> Outcome:
     policy.begin_episode()
     judged = solved = knows = done = False
     length, total = 0, 0.0

@@ -1,9 +1,12 @@
+import gymnasium as gym
+import numpy as np
 import pytest
 import tool_env
+from gymnasium import spaces
 from tool_env import Resting
 
 from serl_actor.environment import EnvironmentConfig, make_environment
-from serl_actor.evaluation import EvaluationResult, evaluate
+from serl_actor.evaluation import EvaluationResult, evaluate, evaluate_turns
 from serl_learner.config import ConfigError
 
 CONFIG = EnvironmentConfig("tool_env:test/Tool-v0", demonstrator="tool_env:TowardsSocket")
@@ -47,3 +50,60 @@ def test_frames_are_given_where_the_environment_draws():
 def test_no_episodes_is_an_error():
     with pytest.raises(ConfigError, match="episodes: expected at least 1, got 0"):
         evaluate(tool_env.ToolEnv(), Resting(), 0, seed=0)
+
+
+class Pile(gym.Env):
+    """A pile of stones, 2 at first: `up` is done with 3 of them, `down` with none."""
+
+    metadata = {"render_modes": [], "render_fps": 10}  # noqa: RUF012
+    observation_space = spaces.Dict({"stones": spaces.Box(0.0, 9.0, (1,), np.float32)})
+    action_space = spaces.Box(-1.0, 1.0, (1,), np.float32)
+
+    def __init__(self):
+        self.seeds, self.resets, self.stones, self.agent = [], 0, 2, "down"
+
+    def reset(self, *, seed=None, options=None):
+        self.seeds.append(seed)
+        self.resets += 1
+        self.steps = 0
+        if (self.agent == "up") == (self.stones == 3):
+            self.agent = "down" if self.agent == "up" else "up"
+        return self._observe(), {"agent": self.agent, "rescued": self.resets == 3}
+
+    def step(self, action):
+        self.stones += int(action[0])
+        self.steps += 1
+        success = self.stones == {"up": 3, "down": 0}[self.agent]
+        return self._observe(), float(success), success, self.steps == 4, {"success": success}
+
+    def _observe(self):
+        return {"stones": np.array([self.stones], np.float32)}
+
+
+class Moves:
+    def __init__(self, stones):
+        self._action = np.array([stones], np.float32)
+
+    def begin_episode(self):
+        pass
+
+    def act(self, observation, deterministic):
+        assert deterministic
+        return self._action
+
+
+def test_in_turns_the_world_stays_as_the_one_before_has_left_it():
+    environment = Pile()
+    results = evaluate_turns(environment, {"up": Moves(1), "down": Moves(-1)}, 5, seed=7)
+    assert environment.seeds == [7, None, None, None, None]
+    assert results["up"].lengths == (1, 3, 3)  # from 2 stones, then from none
+    assert results["down"].lengths == (3, 3)
+    assert results["up"].success_rate == results["down"].success_rate == 1.0
+    assert (results["up"].rescues, results["down"].rescues) == (1, 0)
+    assert results["down"].cycle_time_s == pytest.approx(0.3)
+
+
+def test_in_turns_one_that_fails_leaves_the_other_none():
+    results = evaluate_turns(Pile(), {"up": Moves(0), "down": Moves(-1)}, 3, seed=7)
+    assert list(results) == ["up"]
+    assert results["up"].successes == (False, False, False)

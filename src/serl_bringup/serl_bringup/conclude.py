@@ -1,108 +1,60 @@
-"""What each agent of a run ends with: evaluation, video, learning curve, result and report."""
+"""What a run ends with: evaluation, videos, learning curves, results and reports."""
 
-from collections.abc import Callable
-from dataclasses import asdict
-from functools import partial
-from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-import gymnasium as gym
-import torch
 from rich.console import Console
 
 from serl_actor.demonstrations import summarise
-from serl_actor.environment import make_environment
-from serl_actor.evaluation import EvaluationResult, evaluate
-from serl_actor.judged import JudgedEnvironment
-from serl_actor.latest_policy import check_fits
+from serl_bringup.assessment import Trained, assess, figures, film
+from serl_bringup.conclude_team import conclude_team
 from serl_bringup.plot import plot_learning_curves
 from serl_bringup.progress import Progress
 from serl_bringup.records import read_episodes
 from serl_bringup.report import report, table
-from serl_bringup.run import AgentRun
+from serl_bringup.run import AgentRun, Run
 from serl_bringup.run_folder import RunFolder
 from serl_bringup.task import Task
-from serl_bringup.video import record_video
-from serl_learner.checkpoint import REWARD_FILE
-from serl_learner.config import ConfigError
-from serl_learner.policy import Policy, from_bytes
 from serl_learner.transition_log import load_transitions
-from serl_reward.rewards import make_reward
 
 EVALUATION_SEED = 10_000  # far from the training seeds: the starts are new to the policy
 
 
-def conclude(agent: AgentRun, algorithm: str, evaluation_episodes: int, console: Console) -> None:
-    """Writes an agent's results; with no evaluation episodes (stopped early), of its training."""
-    task, folder, progress = agent.task, agent.folder, agent.progress
-    result = _training_result(task, folder, progress, algorithm)
-    folder.write_result(result)
-    if folder.episodes.exists() and read_episodes(folder.episodes):
-        plot_learning_curves([folder], folder.learning_curve)
-    if evaluation_episodes and folder.policies():  # one that never acted may have none
-        policy = load_policy(folder.latest_policy())
-        console.print(f"evaluating the policy over {evaluation_episodes} episodes")
-        judged = judged_environment(task, folder)
-        evaluation = evaluate_policy(task, policy, evaluation_episodes, EVALUATION_SEED, judged)
-        result |= evaluation_figures(evaluation)
-        if not (progress.has_success or evaluation.success_rate):
-            result["success_rate"] = None  # an environment that never says so: the return counts
-        folder.write_result(result)
-        record_video(task, policy, folder.video, EVALUATION_SEED, console, judged)
-    folder.report.write_text(report(result, folder))
-    console.print(table(result))
-    console.print(f"results in {folder.path}", soft_wrap=True)
+def conclude(run: Run, algorithm: str, evaluation_episodes: int, console: Console) -> None:
+    """Writes all results; with no evaluation episodes (stopped early), of the training alone."""
+    for agent in run.agents:
+        result = _training_result(agent.task, agent.folder, agent.progress, algorithm)
+        agent.folder.write_result(result)
+        if agent.folder.episodes.exists() and read_episodes(agent.folder.episodes):
+            plot_learning_curves([agent.folder], agent.folder.learning_curve)
+    # Without demonstrations, one that never acted has no policy.
+    if evaluation_episodes and all(agent.folder.policies() for agent in run.agents):
+        _evaluate(run, evaluation_episodes, console)
+    for agent in run.agents:
+        result = agent.folder.read_result()
+        agent.folder.report.write_text(report(result, agent.folder))
+        console.print(table(result))
+        console.print(f"results in {agent.folder.path}", soft_wrap=True)
+    if run.is_team:
+        conclude_team(run, algorithm, console)
 
 
-def load_policy(path: Path) -> Policy:
-    try:
-        return from_bytes(path.read_bytes())
-    except ValueError as error:
-        raise ConfigError(f"{path}: {error}") from None
+def _evaluate(run: Run, episodes: int, console: Console) -> None:
+    """Adds the evaluation to what each agent's result.json has, and films it."""
+    how = " each, in turns" if run.is_team else ""
+    console.print(f"evaluating: {episodes} episodes{how}")
+    agents = {agent.name: Trained(agent.task, agent.folder) for agent in run.agents}
+    evaluations = assess(agents, episodes, EVALUATION_SEED)
+    for agent in run.agents:
+        if agent.name in evaluations:
+            _add_evaluation(agent, figures(evaluations[agent.name]))
+    film(agents, run.folder.video, EVALUATION_SEED, console)
 
 
-def judged_environment(task: Task, folder: RunFolder) -> Callable[[gym.Env], gym.Env] | None:
-    """What puts the task's reward around an environment, as `make_environment` takes it.
-
-    None where the environment judges itself, and where the reward is a person's or a classifier's
-    that this run never trained: then the environment's own word has to do.
-    """
-    source, learned = task.reward.source, None
-    if source == "vice":
-        learned = folder.latest_policy().with_name(REWARD_FILE)
-    if source in ("environment", "human") or (learned and not learned.is_file()):
-        return None
-    return partial(JudgedEnvironment, judge=make_reward(task.reward, task.vice, learned))
-
-
-def evaluate_policy(
-    task: Task,
-    policy: Policy,
-    episodes: int,
-    seed: int,
-    judged: Callable[[gym.Env], gym.Env] | None = None,
-) -> EvaluationResult:
-    torch.set_num_threads(1)  # as an actor: beside a training, more would wait for each other
-    environment = make_environment(task.environment, judged=judged)
-    try:
-        check_fits(policy, environment)
-        return evaluate(environment, policy, episodes, seed)
-    finally:
-        environment.close()
-
-
-def evaluation_figures(evaluation: EvaluationResult) -> dict[str, Any]:
-    low, high = evaluation.success_interval
-    errors = evaluation.errors
-    return {
-        "evaluation_episodes": evaluation.episodes,
-        "success_rate": evaluation.success_rate,
-        "success_interval_95": [round(low, 4), round(high, 4)],
-        "cycle_time_s": evaluation.cycle_time_s,
-        "mean_return": evaluation.mean_return,
-        "reward_errors": asdict(errors) if errors else None,
-    }
+def _add_evaluation(agent: AgentRun, found: dict[str, Any]) -> None:
+    if not (agent.progress.has_success or found["success_rate"]):
+        found["success_rate"] = None  # an environment that never says so: the return counts
+    agent.folder.write_result(agent.folder.read_result() | found)
 
 
 def _training_result(

@@ -4,6 +4,7 @@ from typing import Any
 
 from rich.console import Console
 
+from serl_bringup.assessment import together
 from serl_bringup.plot import plot_learning_curves
 from serl_bringup.records import read_episodes
 from serl_bringup.report import team_report, team_table
@@ -25,7 +26,6 @@ def conclude_team(run: Run, algorithm: str, console: Console) -> None:
 
 def _result(run: Run, algorithm: str) -> dict[str, Any]:
     results = {agent.name: agent.folder.read_result() for agent in run.agents}
-    rates = [result["success_rate"] for result in results.values()]
     return {
         "task": run.task,
         "algorithm": algorithm,
@@ -36,6 +36,4 @@ def _result(run: Run, algorithm: str) -> dict[str, Any]:
         "episodes": run.episodes,
         "rescues": run.rescues,
         "rescues_per_1000_steps": round(1000 * run.rescues / max(run.env_steps, 1), 3),
-        "success_rate": None if None in rates else min(rates),  # it takes all of them
-        "agents": results,
-    }
+    } | together(results)

@@ -97,11 +97,19 @@ def team_report(result: dict[str, Any], folder: RunFolder) -> str:
         *(f"| {' | '.join(row)} |" for row in rows),
         "",
     ]
-    if folder.learning_curve.exists():
-        lines += [f"![learning curves]({folder.learning_curve.name})", ""]
+    lines += _pictures(folder)
     of_each = ", ".join(f"[{agent}]({agent}/report.md)" for agent in result["agents"])
     lines += [f"Of each agent: {of_each}. Every figure: [result.json](result.json).", ""]
     return "\n".join(lines)
+
+
+def _pictures(folder: RunFolder) -> list[str]:
+    lines = []
+    if folder.learning_curve.exists():
+        lines += [f"![learning curve]({folder.learning_curve.name})", ""]
+    if folder.video.exists():
+        lines += [f"Video of the policy: [{folder.video.name}]({folder.video.name})", ""]
+    return lines
 
 
 def report(result: dict[str, Any], folder: RunFolder) -> str:
@@ -113,11 +121,8 @@ def report(result: dict[str, Any], folder: RunFolder) -> str:
         *(f"| {name} | {value} |" for name, value in _rows(result)),
         "",
     ]
-    if folder.learning_curve.exists():
-        lines += [f"![learning curve]({folder.learning_curve.name})", ""]
-    if folder.video.exists():
-        lines += [f"Video of the policy: [{folder.video.name}]({folder.video.name})", ""]
     lines += [
+        *_pictures(folder),
         "Everything that was set: [config.yaml](config.yaml). Every figure: "
         "[result.json](result.json). Every episode: episodes.csv. Every transition: transitions/. "
         "Curves: `tensorboard --logdir tensorboard`.",

@@ -216,6 +216,7 @@ def _agents(agents: Any, where: str) -> dict[str, Any]:
 
 
 def _check_turns(reset: ResetConfig, tasks: dict[str, Task], where: str) -> None:
+    expect(reset.source == "agents", f"{where}: reset.source", "agents, of several", reset.source)
     unknown = [agent for agent in reset.agents if agent not in tasks]
     expect(not unknown, f"{where}: reset.agents", f"some of {', '.join(tasks)}", unknown)
 

@@ -14,7 +14,6 @@ from serl_actor.gripper import SIZE as ACTION_SIZE  # with a gripper
 from serl_actor.reset import DEFAULT_AGENT
 from serl_bringup.clone import clone
 from serl_bringup.conclude import conclude
-from serl_bringup.conclude_team import conclude_team
 from serl_bringup.demonstrations import record_file
 from serl_bringup.progress import Progress
 from serl_bringup.records import read_episodes
@@ -85,10 +84,7 @@ def train(options: TrainOptions, console: Console) -> None:
     else:
         finished = Session(run, console, together=options.together).run()
     episodes = options.evaluation_episodes if finished else 0
-    for agent in run.agents:
-        conclude(agent, options.algorithm, episodes, console)
-    if run.is_team:
-        conclude_team(run, options.algorithm, console)
+    conclude(run, options.algorithm, episodes, console)
 
 
 def _prepare(options: TrainOptions, console: Console) -> tuple[Run, list[Needs]]:

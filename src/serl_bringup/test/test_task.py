@@ -258,6 +258,7 @@ def test_overrides_are_for_all_agents_or_for_one(team):
         ("/back", {"agents.up.bc.steps": 1}, r"expected agents\.NAME of there, back, got up"),
         ("/back", {"agents.back.actor.max_steps": 1}, r"a key that agents do not share, got actor"),
         ("/back", {"agents.back": 1}, r"--set agents\.back: expected a key"),
+        ("", {"reset.source": "person"}, r"reset\.source: expected agents, of several, got person"),
         ("/back", {"reset.agents": ["there", "up"]}, r"some of there, back, got \['up'\]"),
         ("/back", {"agents.back.with_vision": {}}, r"with_vision: unknown"),
     ],

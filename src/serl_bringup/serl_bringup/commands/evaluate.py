@@ -15,7 +15,10 @@ def add(commands) -> None:
     p.add_argument("--episodes", type=at_least(1), default=100)
     p.add_argument("--seed", type=at_least(0), default=10_000)
     p.add_argument(
-        "--video", type=file_ending(".mp4"), metavar="FILE", help="film up to five episodes"
+        "--video",
+        type=file_ending(".mp4"),
+        metavar="FILE",
+        help="film five episodes at most, or six turns",
     )
     p.add_argument(
         "--set",
@@ -28,27 +31,31 @@ def add(commands) -> None:
 
 
 def _evaluate(arguments) -> int:
-    from serl_bringup import conclude, video
+    from serl_bringup import assessment
     from serl_bringup.run_folder import RunFolder
-    from serl_bringup.task import load_task, parse_setting
+    from serl_bringup.task import parse_setting
 
-    folder = RunFolder.open_agent(arguments.run)
+    folder = RunFolder.open(arguments.run)
     overrides = dict(parse_setting(text) for text in arguments.set)
     for key in overrides:
         if key != "gains" and not key.startswith("environment."):
             raise ConfigError(f"--set {key}: expected gains or a key of environment")
-    task = load_task(str(folder.config), overrides=overrides)
-    result = folder.read_result()
-    policy = conclude.load_policy(folder.latest_policy())
-    judged = conclude.judged_environment(task, folder)
-    evaluation = conclude.evaluate_policy(task, policy, arguments.episodes, arguments.seed, judged)
-    figures = result | conclude.evaluation_figures(evaluation)
-    figures["evaluation_seed"] = arguments.seed
+    agents = assessment.open_agents(folder, overrides)
+    evaluations = assessment.assess(agents, arguments.episodes, arguments.seed)
+    results = {
+        name: agents[name].folder.read_result() | assessment.figures(evaluation)
+        for name, evaluation in evaluations.items()
+    }
+    is_team = len(agents) > 1
+    result = folder.read_result() | (
+        assessment.together(results) if is_team else next(iter(results.values()))
+    )
+    result["evaluation_seed"] = arguments.seed
     if arguments.set:
-        figures["evaluation_set"] = arguments.set
-    (folder.path / "evaluation.json").write_text(json.dumps(figures, indent=2) + "\n")
-    print(json.dumps(figures, indent=2))
+        result["evaluation_set"] = arguments.set
+    text = json.dumps(result, indent=2)
+    (folder.path / "evaluation.json").write_text(text + "\n")
+    print(text)
     if arguments.video:
-        console = Console(stderr=True)
-        video.record_video(task, policy, arguments.video, arguments.seed, console, judged)
+        assessment.film(agents, arguments.video, arguments.seed, Console(stderr=True))
     return 0

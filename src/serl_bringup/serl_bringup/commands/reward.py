@@ -60,15 +60,17 @@ def _collect(arguments) -> int:
 
 
 def _policy(run: Path, task: str):
-    from serl_bringup.conclude import load_policy
+    from serl_bringup.assessment import Trained
     from serl_bringup.run_folder import RunFolder
     from serl_bringup.task import load_task
 
     folder = RunFolder.open_agent(run)
-    trained = load_task(str(folder.config)).task
-    if trained != task:
-        raise ConfigError(f"--policy {run}: expected a run of {task}, got one of {trained}")
-    policy = load_policy(folder.latest_policy())
+    trained = Trained(load_task(str(folder.config)), folder)
+    if trained.task.task != task:
+        raise ConfigError(
+            f"--policy {run}: expected a run of {task}, got one of {trained.task.task}"
+        )
+    policy = trained.policy()
     if not policy.spec.images:
         raise ConfigError(f"--policy {run}: expected a run from images, got one from state")
     return policy

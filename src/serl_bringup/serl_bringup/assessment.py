@@ -1,0 +1,131 @@
+"""How good a run's policies are: evaluated, and filmed, as they would be used.
+
+An agent alone begins where its environment's reset puts it. Several take turns, as in training,
+each from where the one before has left the world; a planner of their task's section `reset` says
+who acts next.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import torch
+from rich.console import Console
+
+from serl_actor.environment import make_environment
+from serl_actor.evaluation import EvaluationResult, evaluate, evaluate_turns
+from serl_actor.judged import JudgedEnvironment
+from serl_actor.latest_policy import check_fits
+from serl_actor.planned_reset import PlannedReset
+from serl_actor.reset import DEFAULT_AGENT, ResetPlanner
+from serl_bringup.run_folder import RunFolder
+from serl_bringup.task import Task, load_task
+from serl_bringup.video import film_policy, film_turns
+from serl_learner.checkpoint import REWARD_FILE
+from serl_learner.config import ConfigError
+from serl_learner.policy import Policy, from_bytes
+from serl_learner.reward import Reward
+from serl_reward.rewards import make_reward
+
+
+@dataclass(frozen=True)
+class Trained:
+    """An agent with at least one checkpoint."""
+
+    task: Task
+    folder: RunFolder
+
+    def policy(self) -> Policy:
+        """That of the newest checkpoint."""
+        path = self.folder.latest_policy()
+        try:
+            return from_bytes(path.read_bytes())
+        except ValueError as error:
+            raise ConfigError(f"{path}: {error}") from None
+
+    def judge(self) -> Reward | None:
+        """The reward that is not the environment's own.
+
+        None where it is a person's, or a classifier's that this run never trained: then the
+        environment's word has to do.
+        """
+        source, learned = self.task.reward.source, None
+        if source == "vice":
+            learned = self.folder.latest_policy().with_name(REWARD_FILE)
+        if source in ("environment", "human") or (learned and not learned.is_file()):
+            return None
+        return make_reward(self.task.reward, self.task.vice, learned)
+
+
+Agents = dict[str, Trained]  # by name; of a run of one agent, that one
+
+
+def open_agents(folder: RunFolder, overrides: dict[str, Any]) -> Agents:
+    """The agents of a run's folder, their tasks changed as `overrides` say."""
+    own = {name: RunFolder.open(folder.path / name) for name in folder.agents()}
+    return {
+        name: Trained(load_task(str(each.config), overrides=overrides), each)
+        for name, each in (own or {DEFAULT_AGENT: folder}).items()
+    }
+
+
+def assess(agents: Agents, episodes: int, seed: int) -> dict[str, EvaluationResult]:
+    """Of each agent. Several make `episodes` turns each on average; who had none is left out."""
+    torch.set_num_threads(1)  # as an actor: beside a training, more would wait for each other
+    policies = {name: agent.policy() for name, agent in agents.items()}
+    environment = _maker(agents, seed)()
+    try:
+        for policy in policies.values():
+            check_fits(policy, environment)
+        if len(policies) > 1:
+            return evaluate_turns(environment, policies, episodes * len(policies), seed)
+        return {name: evaluate(environment, p, episodes, seed) for name, p in policies.items()}
+    finally:
+        environment.close()
+
+
+def film(agents: Agents, path: Path, seed: int, console: Console) -> None:
+    """Five episodes at most, or six turns."""
+    policies = {name: agent.policy() for name, agent in agents.items()}
+    make = _maker(agents, seed)
+    if len(policies) > 1:
+        film_turns(make, policies, path, seed, console)
+    else:
+        film_policy(make, *policies.values(), path, seed, console)
+
+
+def figures(evaluation: EvaluationResult) -> dict[str, Any]:
+    """As result.json has them."""
+    low, high = evaluation.success_interval
+    errors = evaluation.errors
+    return {
+        "evaluation_episodes": evaluation.episodes,
+        "success_rate": evaluation.success_rate,
+        "success_interval_95": [round(low, 4), round(high, 4)],
+        "cycle_time_s": evaluation.cycle_time_s,
+        "mean_return": evaluation.mean_return,
+        "evaluation_rescues": evaluation.rescues,
+        "reward_errors": asdict(errors) if errors else None,
+    }
+
+
+def together(results: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """What result.json of a run of several agents has of each one's."""
+    rates = [result["success_rate"] for result in results.values()]
+    rate = None if None in rates else min(rates)  # it takes all of them
+    return {"success_rate": rate, "agents": results}
+
+
+def _maker(agents: Agents, seed: int) -> Callable[..., gym.Env]:
+    """Makes their environment, with their rewards; takes `render_mode`."""
+    first = next(iter(agents.values())).task
+    judges = {name: judge for name, agent in agents.items() if (judge := agent.judge())}
+    resets, judge = None, next(iter(judges.values()), None)
+    if len(agents) > 1:
+        planner = ResetPlanner(first.reset, seed).plan
+        resets, judge = partial(PlannedReset, planner=planner, judges=judges), judges
+    judged = partial(JudgedEnvironment, judge=judge) if judges else None
+    return partial(make_environment, first.environment, resets=resets, judged=judged)
