@@ -16,6 +16,7 @@ from serl_learner.transition import Observation, ObservationSpec, Transition
 NONE = -1
 NO_FRAMES = torch.empty(0, dtype=torch.uint8)
 NO_PENALTY = torch.zeros(())  # of any batch without a gripper
+NO_DEMONSTRATION = torch.zeros(())  # of any batch without prior data
 CPU = torch.device("cpu")
 INDEX_BYTES = 8  # of next, rank, place among the sampleable ones, episode, each frame of the stack
 
@@ -32,6 +33,7 @@ class Batch:
     frames: Tensor = NO_FRAMES  # (B, cameras, stack, ...), the newest frame last
     next_frames: Tensor = NO_FRAMES  # (B, cameras, stack, ...)
     grasp_penalty: Tensor = NO_PENALTY  # (B,) at most 0, beside the reward and no part of it
+    demonstrated: Tensor = NO_DEMONSTRATION  # (B,) 1 where the action is of the prior data, or 0
 
     @staticmethod
     def concatenate(first: "Batch", second: "Batch") -> "Batch":

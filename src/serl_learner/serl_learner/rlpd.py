@@ -18,12 +18,13 @@ from serl_learner.encoder import EncoderConfig, arrange
 from serl_learner.networks import CriticEnsemble
 from serl_learner.optimizer_state import load_optimizer, optimizer_tensors
 from serl_learner.policy import Policy
-from serl_learner.replay import NO_PENALTY, Batch
+from serl_learner.replay import NO_DEMONSTRATION, NO_PENALTY, Batch
 from serl_learner.transition import ObservationSpec
 
 Figures = dict[str, Tensor]  # of an update, each ()
 Info = dict[str, float]  # the same as numbers
 GRIPPERS = ("continuous", "discrete")
+GRASP_MARGIN = 0.05  # of the demonstrated choice's value over the others', with imitation
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,9 @@ class RLPDConfig:
     # Who decides the action's last element: continuous, the Gaussian, as all others (SERL: grasp
     # penalties are part of the return); discrete, a critic of its own, which alone sees them.
     gripper: str = "continuous"
+    # Weight, beside Q, of staying near what prior data did (TD3+BC, Fujimoto & Gu 2021): where one
+    # step of many is hard, as a grasp is, the critic alone keeps the policy away from it for long.
+    imitation: float = 0.0
 
     def __post_init__(self) -> None:
         expect(0 <= self.discount <= 1, "discount", "0 to 1", self.discount)
@@ -63,6 +67,7 @@ class RLPDConfig:
             expect(low < high, "return_range", "low < high", self.return_range)
             # the entropy would be part of the return, which these bounds leave out
             expect(not self.backup_entropy, "return_range", "no backup_entropy with it", "both")
+        expect(self.imitation >= 0, "imitation", "at least 0", self.imitation)
         expect(self.gripper in GRIPPERS, "gripper", " or ".join(GRIPPERS), self.gripper)
 
 
@@ -83,6 +88,7 @@ class Encoded:
     mask: Tensor  # (B,)
     next_encoding: Tensor  # (B, D), without gradient
     grasp_penalty: Tensor = NO_PENALTY  # (B,)
+    demonstrated: Tensor = NO_DEMONSTRATION  # (B,) or ()
 
 
 class RLPD(nn.Module):
@@ -150,7 +156,7 @@ class RLPD(nn.Module):
         with torch.no_grad():
             following = encoder(batch.next_state, arrange(batch.next_frames))
         given = batch.action, batch.reward, batch.mask
-        return Encoded(encoding, *given, following, batch.grasp_penalty)
+        return Encoded(encoding, *given, following, batch.grasp_penalty, batch.demonstrated)
 
     @torch.no_grad()
     def target(self, batch: Encoded) -> Tensor:
@@ -189,19 +195,36 @@ class RLPD(nn.Module):
         return loss, {"critic_loss": loss.detach(), "q_mean": q.detach().mean()}
 
     def grasp_loss(self, batch: Encoded, target: Tensor) -> tuple[Tensor, Figures]:
-        """Squared error of what the gripper did to the target (B,), mean over the batch."""
+        """Squared error of what the gripper did to the target (B,), mean over the batch.
+
+        With imitation, also what any other choice is worth above it, less a margin, where it was
+        demonstrated (DQfD, Hester et al. 2018).
+        """
         gripper = batch.action[:, -1]  # of a demonstration any number: what the robot makes of it
         choice = (gripper >= 0.5).long() - (gripper <= -0.5).long() + 1
-        q = _at(self.policy.grasp_critic(batch.encoding), choice)
+        values = self.policy.grasp_critic(batch.encoding)  # (B, 3)
+        q = _at(values, choice)
         loss = (q - target).square().mean()
+        if self.config.imitation > 0.0:
+            with_margin = values + GRASP_MARGIN * (1 - F.one_hot(choice, 3))
+            excess = with_margin.amax(dim=-1) - q
+            loss = loss + self.config.imitation * (batch.demonstrated * excess).mean()
         return loss, {"grasp_loss": loss.detach()}
 
     def actor_loss(self, batch: Encoded) -> tuple[Tensor, Figures]:
-        """temperature * log pi(a|s) - mean over the ensemble of Q(s, a)."""
+        """temperature * log pi(a|s) - mean over the ensemble of Q(s, a).
+
+        With imitation, also the squared distance of a to the action that was demonstrated: of its
+        mean and of its spread, both of which the critic of a new run has go astray.
+        """
         encoding = batch.encoding.detach()
         action, log_prob = self.policy.sample(encoding, self.generator)
         q = self.critic(encoding, action).mean(dim=0)  # (B,)
         loss = (self.temperature.detach() * log_prob - q).mean()
+        if self.config.imitation > 0.0:
+            demonstrated = batch.action[:, : self.policy.gaussian_size]
+            distance = (action - demonstrated).square().sum(dim=-1)  # (B,)
+            loss = loss + self.config.imitation * (batch.demonstrated * distance).mean()
         return loss, {"actor_loss": loss.detach(), "entropy": -log_prob.detach().mean()}
 
     def temperature_loss(self, entropy: Tensor) -> tuple[Tensor, Figures]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from serl_learner import classifier
@@ -241,8 +242,10 @@ class Trainer:
         size = self._config.batch_size
         if len(self._prior) == 0:
             return self._augmented(self._online.sample(size))
-        online = self._online.sample(size // 2)
-        return self._augmented(Batch.concatenate(online, self._prior.sample(size - size // 2)))
+        online, prior = self._online.sample(size // 2), self._prior.sample(size - size // 2)
+        online = replace(online, demonstrated=torch.zeros_like(online.reward))
+        prior = replace(prior, demonstrated=torch.ones_like(prior.reward))
+        return self._augmented(Batch.concatenate(online, prior))
 
     def _sample_reached(self) -> Tensor:
         """The policy's states that a step of the classifier chooses its negatives from."""

@@ -20,7 +20,7 @@ SPEC = ObservationSpec((("pose", 6),), (("wrist_1", (64, 64, 3)),))
 def test_the_captured_update_is_the_plain_one(gripper):
     backbone = make_backbone("resnet10", "random").to("cuda")
     config = EncoderConfig(channels=64, dropout=0.0)
-    rlpd_config = RLPDConfig(hidden=(32, 32), subset=10, gripper=gripper)
+    rlpd_config = RLPDConfig(hidden=(32, 32), subset=10, gripper=gripper, imitation=0.5)
     plain = RLPD(rlpd_config, SPEC, 2, 0, config, backbone, "cuda")
     captured = copy.deepcopy(plain)
     # What is drawn (actions, members) is not the same in a graph: nothing is left to chance.
@@ -46,6 +46,7 @@ def test_the_captured_update_is_the_plain_one(gripper):
             draw(16, 6),
             *features,
             grasp_penalty=-0.1 * (draw(16) > 1).float(),
+            demonstrated=(draw(16) > 0).float(),
         )
         with_actor = i % 2 == 1
         assert update(batch, with_actor) == pytest.approx(plain.update(batch, with_actor), rel=1e-3)

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -95,6 +96,19 @@ def test_the_loss_is_of_the_value_of_what_the_gripper_did():
     # errors: 1 - 1, 1 - 0, 2 - 2, 2 - 1, 2 - 5, 4 - 4, 4 - 2
     assert loss.item() == pytest.approx((0 + 1 + 0 + 1 + 9 + 0 + 4) / 7)
     assert figures["grasp_loss"].item() == loss.item()
+
+
+def test_imitation_lifts_what_was_demonstrated_over_the_other_choices():
+    rlpd = agent(imitation=2.0)
+    linear_values(rlpd.policy.grasp_critic, torch.eye(3))
+    encoding = torch.tensor([[0.3, 0.1, 0.0], [0.3, 0.1, 0.0], [0.0, 0.5, 0.48]])
+    zeros = [0.0] * 3
+    made = batch([[0.0] * 3] * 3, zeros, zeros, zeros, encoding, [0.0, 0.0, 0.0])
+    made = replace(made, demonstrated=torch.tensor([1.0, 0.0, 1.0]))
+    loss, _ = rlpd.grasp_loss(made, torch.tensor([0.1, 0.1, 0.5]))  # no error of the values
+    # All three stayed. To close is valued 0.2 more than that in the first; the second was not
+    # demonstrated; in the third, to open is valued 0.02 less, within the margin of 0.05.
+    assert loss.item() == pytest.approx(2.0 * ((0.3 + 0.05 - 0.1) + (0.48 + 0.05 - 0.5)) / 3)
 
 
 def test_a_penalty_is_part_of_the_return_where_the_gripper_is_continuous():

@@ -109,6 +109,40 @@ def test_actor_loss_takes_the_mean_over_all_members():
     assert loss.item() == pytest.approx(-TEMPERATURE * info["entropy"].item() - 2.0, rel=1e-5)
 
 
+def test_imitation_adds_the_distance_to_what_was_demonstrated():
+    rlpd = agent(imitation=3.0)
+    constant_critic(rlpd.critic, [0.0] * 4)
+    constant_policy(rlpd.policy, [0.0, math.atanh(0.5)], [1e-5, 1e-5])
+    made = replace(
+        batch(),
+        action=torch.tensor([[0.2, 0.1], [0.9, 0.9]]),
+        demonstrated=torch.tensor([1.0, 0.0]),
+    )
+    loss, info = rlpd.actor_loss(made)
+    # (0.2 - 0)^2 + (0.1 - 0.5)^2 of the first alone, which is one of two
+    imitated = loss.item() + TEMPERATURE * info["entropy"].item()
+    assert imitated == pytest.approx(3.0 * (0.04 + 0.16) / 2, abs=1e-3)
+
+
+def test_imitation_narrows_the_policy():
+    spreads = []
+    for std in (0.1, 0.4):
+        rlpd = agent(imitation=1.0)
+        constant_critic(rlpd.critic, [0.0] * 4)
+        constant_policy(rlpd.policy, [0.0, 0.0], [std, std])
+        big = batch(size=4000, reward=[0.0] * 4000, mask=[1.0] * 4000)
+        big = replace(big, action=torch.zeros(4000, 2), demonstrated=torch.ones(4000))
+        loss, info = rlpd.actor_loss(big)
+        spreads.append(loss.item() + TEMPERATURE * info["entropy"].item())
+    assert spreads[0] == pytest.approx(2 * 0.1**2, rel=0.1)  # variance of two elements
+    assert spreads[1] > 8 * spreads[0]
+
+
+def test_without_prior_data_there_is_nothing_to_imitate():
+    losses = [agent(imitation=weight).actor_loss(batch())[0] for weight in (0.0, 2.0)]
+    assert torch.equal(*losses)
+
+
 def test_entropy_of_a_narrow_policy_is_that_of_the_gaussian_through_the_tanh():
     rlpd = agent()
     constant_policy(rlpd.policy, [0.0, 0.0], [0.01, 0.02])
@@ -242,6 +276,7 @@ def test_seed_decides_the_networks_and_leaves_the_global_generator_alone():
     ("config", "message"),
     [
         ({"discount": 1.5}, "discount: expected 0 to 1, got 1.5"),
+        ({"imitation": -1.0}, "imitation: expected at least 0, got -1.0"),
         ({"subset": 11}, "subset: expected 1 to ensemble, got 11"),
         ({"hidden": ()}, "hidden: expected sizes"),
         ({"std_range": (1.0, 0.5)}, "std_range: expected 0 < low < high"),

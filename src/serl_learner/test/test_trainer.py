@@ -99,6 +99,7 @@ def test_batches_are_half_online_half_prior():
     batch = harness.trainer._sample()
     prior = {tuple(state) for state in harness.trainer._prior.states().tolist()}
     assert [tuple(state) in prior for state in batch.state.tolist()] == [False] * 4 + [True] * 4
+    assert batch.demonstrated.tolist() == [0.0] * 4 + [1.0] * 4
 
 
 def test_without_prior_data_everything_is_online_and_the_normaliser_is_measured_at_the_start():
