@@ -76,9 +76,13 @@ class ActorNode(Node):
 
         # Of an only agent, a reset need not say that it acts.
         judge = judges if self._is_team else next(iter(judges.values()), None)
-        judged = partial(JudgedEnvironment, judge=judge, ready=ready) if judges else None
-        resets = None
-        if read_section(self, "reset", ResetConfig).source != "environment":
+        planned = read_section(self, "reset", ResetConfig).source != "environment"
+        sources = {sections.get("reward", {}).get("source") for sections in self._agents.values()}
+        confirms = planned and "human" not in sources  # a person's word needs no second one
+        judged = resets = None
+        if judges:
+            judged = partial(JudgedEnvironment, judge=judge, ready=ready, confirms=confirms)
+        if planned:
             resets = partial(
                 PlannedReset,
                 planner=ResetClient(self),

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 
 import gymnasium as gym
+import numpy as np
 
 from serl_actor.faults import Fault
 from serl_learner.reward import Judgement, Reward, Step
@@ -25,6 +26,10 @@ class JudgedEnvironment(gym.Wrapper):
     nothing, and is there to be compared. A step that cannot be judged raises RewardFault: a reward
     is never invented. `ready` is called at each reset, and raises it where nobody would answer.
 
+    With `confirms`, around a PlannedReset, a success counts only if it is judged to be one still
+    when the arm has been driven away; else the episode is cut off there (`info["refuted"]`), and
+    its reward is that of the second judgement. A classifier is deceived by where the arm is.
+
     With a mapping, the agent that a reset's `info["agent"]` names is judged by its own `judge`; one
     without keeps the environment's word.
     """
@@ -34,6 +39,7 @@ class JudgedEnvironment(gym.Wrapper):
         env: gym.Env,
         judge: Reward | Mapping[str, Reward],
         ready: Callable[[], None] = lambda: None,
+        confirms: bool = False,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ):
@@ -41,6 +47,7 @@ class JudgedEnvironment(gym.Wrapper):
         self._judges = judge
         self._judge: Reward | None = None if isinstance(judge, Mapping) else judge
         self._ready = ready
+        self._confirms = confirms
         self._clock, self._sleep = clock, sleep
         self._previous: Observation = {}
         self._observed_ns = 0  # Unix time of it
@@ -62,15 +69,26 @@ class JudgedEnvironment(gym.Wrapper):
         last = bool(truncated or fell)
         step = Step(self._previous, action, observation, last, self._observed_ns)
         judgement = self._judged(step)
+        refuted = False
+        if judgement.success and self._confirms:
+            judgement, refuted = self._confirmed(judgement)
         self._previous, self._observed_ns = observation, time.time_ns()
         info |= {
             "success": judgement.success,
             "reward_version": judgement.version,
             "confidence": judgement.confidence,
+            "refuted": refuted,
         }
         if own_word:
             info["true_success"] = bool(own_word[0])
-        return observation, judgement.reward, judgement.success or fell, truncated, info
+        ended = judgement.success or fell
+        return observation, judgement.reward, ended, truncated or refuted, info
+
+    def _confirmed(self, first: Judgement) -> tuple[Judgement, bool]:
+        """The judgement that counts, and whether it refutes the first one, a success."""
+        seen, rest = self.env.withdraw(), np.zeros(self.action_space.shape, np.float32)
+        second = self._judged(Step(seen, rest, seen, began_ns=time.time_ns()))
+        return (first, False) if second.success else (second, True)
 
     def _judged(self, step: Step) -> Judgement:
         asked_at = self._clock()

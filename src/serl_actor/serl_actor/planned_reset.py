@@ -35,6 +35,8 @@ class PlannedReset(gym.Wrapper):
     put back for it. A success that holds already is asked of the agent's judge; of an agent without
     one it is the environment's word, after the last reset or step. `say` is told what a person has
     to do, who is waited for until `stop()`. Raises ResetFault where there is no plan.
+
+    `withdraw` does the first part of the next reset ahead of it.
     """
 
     def __init__(
@@ -53,12 +55,14 @@ class PlannedReset(gym.Wrapper):
         self._observation: Observation = {}  # the newest; none before the first reset
         self._done: tuple[str, ...] = ()  # agents whose task is solved, as the environment says
         self._rescued = False  # since the last episode
+        self._driven = False  # since the last episode, by `withdraw`
 
     def reset(self, *, seed: int | None = None, options: dict | None = None):
         if not self._observation:
             self._reset(seed=seed, options=options)
+        driven, self._driven = self._driven, False
         for plans in range(MOST_PLANS):
-            plan = self._confirmed_plan(driven=plans > 0)
+            plan = self._confirmed_plan(driven or plans > 0)
             info = self._follow(plan.agent, plan.waypoints, plan.gripper)
             if plan.agent:
                 info |= {"agent": plan.agent, "rescued": self._rescued}
@@ -72,6 +76,17 @@ class PlannedReset(gym.Wrapper):
         self._observation, reward, terminated, truncated, info = self.env.step(action)
         self._done = (self._agent,) if is_success(info) else ()
         return self._observation, reward, terminated, truncated, info
+
+    def withdraw(self) -> Observation:
+        """Drives the arm away from what it has done; gives what is seen then, base frame.
+
+        Nothing moves where the plan is another than to drive.
+        """
+        plan = self._planner(ResetRequest(self._agent, False, self._observation, ()))
+        if plan.kind is ResetKind.WAYPOINTS:
+            self._follow("", plan.waypoints, plan.gripper)
+            self._driven = True
+        return self._observation
 
     def _confirmed_plan(self, driven: bool) -> ResetPlan:
         """The plan, as soon as no person has to act any more."""

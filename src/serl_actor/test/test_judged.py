@@ -132,6 +132,42 @@ def test_at_a_reset_somebody_has_to_be_there():
         environment.reset(seed=0)
 
 
+class Withdrawing(ToolEnv):
+    """Its arm can be driven away: to x = 9."""
+
+    withdrawn = 0
+
+    def withdraw(self):
+        self.withdrawn += 1
+        pose = np.array([9.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0], np.float32)
+        return {"pose": pose}
+
+
+def confirming(*judgements):
+    judge, world = Script(*judgements), Withdrawing()
+    environment = JudgedEnvironment(world, judge, confirms=True)
+    environment.reset(seed=0)
+    return environment, world, judge
+
+
+def test_a_success_that_holds_when_the_arm_has_gone_counts():
+    environment, world, judge = confirming(NOT_YET, SOLVED, SOLVED)
+    environment.step(np.zeros(6))
+    assert world.withdrawn == 0
+    observation, reward, terminated, truncated, info = environment.step(np.zeros(6))
+    assert (reward, terminated, truncated, world.withdrawn) == (1.0, True, False, 1)
+    assert info["success"] and not info["refuted"]
+    assert judge.steps[-1].observation["pose"][0] == 9.0
+    assert observation["pose"][0] != 9.0  # that of the step
+
+
+def test_a_success_that_does_not_hold_when_the_arm_has_gone_is_none():
+    environment, world, _ = confirming(SOLVED, NOT_YET)
+    _, reward, terminated, truncated, info = environment.step(np.zeros(6))
+    assert (reward, terminated, truncated, world.withdrawn) == (0.0, False, True, 1)
+    assert info["refuted"] and not info["success"] and info["confidence"] == 0.2
+
+
 def test_an_environment_may_end_for_another_reason():
     class Falls(ToolEnv):
         def step(self, action):

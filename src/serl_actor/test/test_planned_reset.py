@@ -14,6 +14,7 @@ START = (0.5, 0.0, 0.3, 1.0, 0.0, 0.0, 0.0)
 TURNS = ("forward", "backward")
 REST = np.zeros(3, np.float32)
 BEGIN = ResetPlan(ResetKind.SWITCH_AGENT, "forward")
+CONFIRM = ResetPlan(ResetKind.CONFIRM, message="put it back")
 DRIVE = ResetPlan(ResetKind.WAYPOINTS, waypoints=np.array([[0.1, *START]]))
 
 
@@ -118,6 +119,31 @@ def test_what_is_asked():
         (r.agent, r.driven, round(float(r.observation["pose"][2]), 6)) for r in planner.requests
     ]
     assert asked == [("", False, 0.1), ("forward", False, 0.2), ("forward", True, 0.3)]
+
+
+def test_what_is_driven_ahead_of_a_reset_is_not_driven_again():
+    planner = Script(BEGIN, DRIVE, BEGIN, DRIVE, BEGIN)
+    world = World()
+    environment = PlannedReset(world, planner, {})
+    environment.reset(seed=0)
+    seen = environment.withdraw()
+    np.testing.assert_allclose(seen["pose"], START, atol=1e-7)
+    assert environment.reset()[1]["agent"] == "forward"
+    environment.reset()
+    assert [(r.agent, r.driven) for r in planner.requests] == [
+        ("", False), ("forward", False), ("forward", True), ("forward", False), ("forward", True)
+    ]  # fmt: skip
+    assert [count for _, count, _ in world.driven[1:]] == [0, 1, 0, 1, 0]
+
+
+def test_nothing_moves_ahead_of_a_reset_that_is_no_drive():
+    environment = PlannedReset(World(), Script(BEGIN, CONFIRM, BEGIN), {})
+    environment.reset(seed=0)
+    seen = environment.withdraw()
+    assert seen["pose"][0] == np.float32(0.4) and environment.unwrapped.driven[1:] == [
+        ("forward", 0, None)
+    ]
+    environment.reset()
 
 
 def test_without_judges_an_episodes_success_decides_who_is_next():

@@ -127,5 +127,7 @@ def _maker(agents: Agents, seed: int) -> Callable[..., gym.Env]:
     if len(agents) > 1:
         planner = ResetPlanner(first.reset, seed).plan
         resets, judge = partial(PlannedReset, planner=planner, judges=judges), judges
-    judged = partial(JudgedEnvironment, judge=judge) if judges else None
+    judged = None
+    if judges:
+        judged = partial(JudgedEnvironment, judge=judge, confirms=resets is not None)
     return partial(make_environment, first.environment, resets=resets, judged=judged)
