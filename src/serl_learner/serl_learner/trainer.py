@@ -34,7 +34,8 @@ class LearnerConfig:
     observation_keys: tuple[str, ...] = ()  # what policy and critic see, by name; none: everything
     batch_size: int = 256  # half from the actors, half prior data
     replay_capacity: int = 200_000  # observations
-    training_starts: int = 200  # steps before the first update
+    warm_start: int = 0  # critic steps on prior data alone, before anybody acts
+    training_starts: int = 200  # steps before the first update on what they did
     utd_ratio: float = 4.0  # critic steps per step: SERL's one iteration of four critic steps
     critic_actor_ratio: int = 4  # critic steps per actor step
     free_running: bool = False  # never wait for data: `utd_ratio` does not bind
@@ -47,6 +48,7 @@ class LearnerConfig:
         minima = {
             "batch_size": 2,
             "critic_actor_ratio": 1,
+            "warm_start": 0,
             "training_starts": 0,
             "replay_capacity": 2,
         }
@@ -136,6 +138,7 @@ class Trainer:
         """The loop: at most one critic step per round, so that data and `stop` are seen soon."""
         governor, config = self._governor, self._config
         if self._agent:
+            self._warm_start(stop)
             self._publish()
         while not stop():
             self._take_in(0.0 if governor.due else POLL_S)
@@ -148,6 +151,18 @@ class Trainer:
             if self._status.is_due(self._state()):
                 awaited = governor.waiting_for
                 self._report(self._state(), f"waiting for {awaited}" if awaited else "")
+
+    def _warm_start(self, stop: Callable[[], bool]) -> None:
+        """Updates of a new agent, so that its first steps are not at random."""
+        steps, size = self._warm_start_steps, self._config.batch_size
+        while self._agent.critic_steps < steps and self._governor.env_steps == 0 and not stop():
+            self._descend(self._augmented(self._demonstrated(size)))
+            if self._status.is_due(TrainerState.TRAINING):
+                self._report(TrainerState.TRAINING, "warm start")
+
+    @property
+    def _warm_start_steps(self) -> int:
+        return self._config.warm_start if len(self._prior) else 0
 
     def _shapes(self, transition: Transition) -> tuple[ObservationSpec, int]:
         keys = self._config.observation_keys
@@ -221,14 +236,17 @@ class Trainer:
         agent = self._agent
         if agent.critic_steps == 0 and len(self._prior) == 0:
             agent.policy.normalizer.fit(self._online.states())
-        with_actor = (agent.critic_steps + 1) % self._config.critic_actor_ratio == 0
         batch, info = self._sample(), {}
         if self._vice:
             info |= self._update_vice()
             batch = self._vice.relabel(batch)
-        info |= self._apply(batch, with_actor)
+        self._descend(batch, info)
         self._governor.critic_step()
-        self._status.add(info)
+
+    def _descend(self, batch: Batch, info: Info | None = None) -> None:
+        """A critic step, and one of the actor when it is time; `info` is reported with its own."""
+        with_actor = (self._agent.critic_steps + 1) % self._config.critic_actor_ratio == 0
+        self._status.add((info or {}) | self._apply(batch, with_actor))
 
     def _update_vice(self) -> Info:
         """When it is time, a step of the classifier against what the policy did."""
@@ -242,10 +260,14 @@ class Trainer:
         size = self._config.batch_size
         if len(self._prior) == 0:
             return self._augmented(self._online.sample(size))
-        online, prior = self._online.sample(size // 2), self._prior.sample(size - size // 2)
+        online = self._online.sample(size // 2)
         online = replace(online, demonstrated=torch.zeros_like(online.reward))
-        prior = replace(prior, demonstrated=torch.ones_like(prior.reward))
+        prior = self._demonstrated(size - size // 2)
         return self._augmented(Batch.concatenate(online, prior))
+
+    def _demonstrated(self, count: int) -> Batch:
+        batch = self._prior.sample(count)
+        return replace(batch, demonstrated=torch.ones_like(batch.reward))
 
     def _sample_reached(self) -> Tensor:
         """The policy's states that a step of the classifier chooses its negatives from."""
@@ -306,13 +328,14 @@ class Trainer:
     def _report(self, state: TrainerState, message: str) -> None:
         critic_steps = self._agent.critic_steps if self._agent else 0
         learned_from = self._governor.env_steps - self._config.training_starts
+        learned = critic_steps - self._warm_start_steps if self._agent else 0
         self._status.report(
             state,
             message,
             env_steps=self._governor.env_steps,
             critic_steps=critic_steps,
             actor_steps=self._agent.actor_steps if self._agent else 0,
-            utd_ratio=critic_steps / learned_from if learned_from > 0 else 0.0,
+            utd_ratio=learned / learned_from if learned_from > 0 else 0.0,
             online_size=len(self._online) if self._agent else 0,
             prior_size=len(self._prior) if self._agent else 0,
             reward_version=self._vice.classifier.version if self._vice else 0,

@@ -129,6 +129,37 @@ def test_publishes_version_0_then_every_period_also_during_warm_up():
     ]  # fmt: skip
 
 
+def test_a_warm_start_comes_before_the_first_policy_and_is_no_part_of_the_ratio():
+    script = one_by_one(transitions(50))
+    harness = Harness(script, demonstrations(), publish_period=10, warm_start=7).run()
+    assert [(s.version, s.env_steps) for s in harness.published] == [
+        (7, 0), (7, 10), (7, 20), (27, 30), (47, 40), (67, 50),
+    ]  # fmt: skip
+    assert (harness.last.critic_steps, harness.last.actor_steps) == (67, 67 // 4)
+    assert harness.last.utd_ratio == 2.0
+    assert Harness(script, warm_start=7).run().last.critic_steps == 60  # nothing to start from
+
+
+def test_a_warm_start_is_made_once(tmp_path):
+    script, data = transitions(50), demonstrations()
+    whole = Harness(one_by_one(script), data, warm_start=7).run()
+    store = CheckpointStore(tmp_path)
+    Harness(one_by_one(script[:13]), data, store, warm_start=7).run()
+    rest = [script[:13], *one_by_one(script[13:])]
+    resumed = Harness(rest, data, store, resume=True, warm_start=7).run()
+    assert resumed.last.critic_steps == 67
+    for name, value in state_of(whole).items():
+        assert torch.equal(value, state_of(resumed)[name]), name
+
+
+def test_a_warm_start_is_stopped_like_the_rest_and_goes_on(tmp_path):
+    store, asked = CheckpointStore(tmp_path), iter(range(100))
+    Harness([], demonstrations(), store, warm_start=7).trainer.run(lambda: next(asked) >= 3)
+    assert store.steps() == [3]
+    resumed = Harness([], demonstrations(), store, resume=True, warm_start=7).run()
+    assert resumed.published[0].version == 7
+
+
 def test_publishes_what_is_learned_while_it_is_behind():
     harness = Harness([transitions(50)], demonstrations(), publish_period=10).run()
     # 20 of 50 were warm-up; the policy then follows every 10 transitions' worth of updates
