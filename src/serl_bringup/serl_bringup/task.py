@@ -50,6 +50,10 @@ class Task:
         if 0 < lead < period:  # the actor would wait for a policy that the learner holds back
             expected = f"0, or at least learner.publish_period ({period})"
             raise ConfigError(f"actor.max_lead: expected {expected}, got {lead}")
+        one_step = (
+            self.reward.source != "vice" or self.rlpd.n_step == 1
+        )  # it rewards anew, each step
+        expect(one_step, "rlpd.n_step", "1 with reward.source: vice", self.rlpd.n_step)
         form = {"classifier": self.reward.classifier, "vice": self.vice}.get(self.reward.source)
         if form is not None and form.form == "log" and self.rlpd.return_range is not None:
             bounds = list(self.rlpd.return_range)

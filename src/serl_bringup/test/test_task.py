@@ -122,6 +122,12 @@ def test_a_lock_step_that_could_never_go_on_is_refused():
     assert load_task("gymnasium", overrides={"actor.max_lead": 0}).actor.max_lead == 0
 
 
+def test_a_reward_that_is_given_anew_is_that_of_one_step():
+    overrides = {"rlpd.n_step": 3, "reward.source": "vice"}
+    with pytest.raises(ConfigError, match=r"rlpd\.n_step: expected 1 with reward\.source: vice"):
+        load_task("gymnasium", overrides=overrides)
+
+
 @pytest.fixture
 def soft(tmp_path):
     return write(tmp_path / "soft.yaml", {"stiffness": [100.0] * 6, "max_linear_velocity": 0.1})

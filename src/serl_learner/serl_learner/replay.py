@@ -17,13 +17,17 @@ NONE = -1
 NO_FRAMES = torch.empty(0, dtype=torch.uint8)
 NO_PENALTY = torch.zeros(())  # of any batch without a gripper
 NO_DEMONSTRATION = torch.zeros(())  # of any batch without prior data
+ONE_STEP = torch.ones(())
 CPU = torch.device("cpu")
 INDEX_BYTES = 8  # of next, rank, place among the sampleable ones, episode, each frame of the stack
 
 
 @dataclass(frozen=True)
 class Batch:
-    """B transitions. States are raw (not normalised); frames are what `Frames` stores or gives."""
+    """B transitions, of one step or of several.
+
+    States are raw (not normalised); frames are what `Frames` stores or gives.
+    """
 
     state: Tensor  # (B, S)
     action: Tensor  # (B, A)
@@ -34,6 +38,7 @@ class Batch:
     next_frames: Tensor = NO_FRAMES  # (B, cameras, stack, ...)
     grasp_penalty: Tensor = NO_PENALTY  # (B,) at most 0, beside the reward and no part of it
     demonstrated: Tensor = NO_DEMONSTRATION  # (B,) 1 where the action is of the prior data, or 0
+    steps: Tensor = ONE_STEP  # (B,) or () of which reward and penalty are the discounted sums
 
     @staticmethod
     def concatenate(first: "Batch", second: "Batch") -> "Batch":
@@ -140,19 +145,32 @@ class ReplayBuffer:
             for member in np.flatnonzero(self._episode == episode):
                 self._forget(int(member))
 
-    def sample(self, count: int) -> Batch:
-        """`count` transitions, uniformly and with replacement; a view of each frame at random."""
+    def sample(self, count: int, n_step: int = 1, discount: float = 1.0) -> Batch:
+        """`count` transitions, uniformly and with replacement; a view of each frame at random.
+
+        Of `n_step` steps each, or as many as there are up to the end of the episode, or so far.
+        """
         slots = self._sample_slots(count)
-        following = self._next[slots]
+        last, steps = slots, np.ones(count, np.float32)
+        reward, penalty = (self._take_one(name, slots) for name in ("reward", "grasp_penalty"))
+        for _ in range(n_step - 1):
+            goes_on = self._rank[self._next[last]] != NONE
+            last = np.where(goes_on, self._next[last], last)
+            weight = torch.from_numpy(np.float32(goes_on * discount**steps)).to(self._device)
+            reward = reward + weight * self._take_one("reward", last)
+            penalty = penalty + weight * self._take_one("grasp_penalty", last)
+            steps += goes_on
+        following = self._next[last]
         return Batch(
             self._take("state", slots),
             self._take("action", slots),
-            self._take("reward", slots).squeeze(-1),
-            self._take("mask", slots).squeeze(-1),
+            reward,
+            self._take_one("mask", last),
             self._take("state", following),
             self._take_frames(slots),
             self._take_frames(following),
-            self._take("grasp_penalty", slots).squeeze(-1),
+            penalty,
+            steps=torch.from_numpy(steps).to(self._device),
         )
 
     def sample_next_frames(self, count: int) -> Tensor:
@@ -168,6 +186,9 @@ class ReplayBuffer:
 
     def _take(self, name: str, slots: np.ndarray) -> Tensor:
         return self._data[name].index_select(0, torch.from_numpy(slots).to(self._device))
+
+    def _take_one(self, name: str, slots: np.ndarray) -> Tensor:
+        return self._take(name, slots).squeeze(-1)
 
     def _take_frames(self, slots: np.ndarray) -> Tensor:
         """(B, cameras, stack, *shape): a view per camera and frame, chosen independently."""

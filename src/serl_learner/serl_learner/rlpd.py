@@ -18,7 +18,7 @@ from serl_learner.encoder import EncoderConfig, arrange
 from serl_learner.networks import CriticEnsemble
 from serl_learner.optimizer_state import load_optimizer, optimizer_tensors
 from serl_learner.policy import Policy
-from serl_learner.replay import NO_DEMONSTRATION, NO_PENALTY, Batch
+from serl_learner.replay import NO_DEMONSTRATION, NO_PENALTY, ONE_STEP, Batch
 from serl_learner.transition import ObservationSpec
 
 Figures = dict[str, Tensor]  # of an update, each ()
@@ -32,6 +32,7 @@ class RLPDConfig:
     """Defaults are those of SERL's real-robot tasks."""
 
     discount: float = 0.96
+    n_step: int = 1  # rewards in a target before the value that follows
     target_update_rate: float = 0.005  # share of the critic that the target takes per critic step
     ensemble: int = 10
     subset: int = 2  # members that the target takes the minimum of, drawn per critic step
@@ -51,6 +52,7 @@ class RLPDConfig:
 
     def __post_init__(self) -> None:
         expect(0 <= self.discount <= 1, "discount", "0 to 1", self.discount)
+        expect(self.n_step >= 1, "n_step", "at least 1", self.n_step)
         rate = self.target_update_rate
         expect(0 < rate <= 1, "target_update_rate", "above 0, at most 1", rate)
         expect(self.ensemble >= 1, "ensemble", "at least 1", self.ensemble)
@@ -89,6 +91,7 @@ class Encoded:
     next_encoding: Tensor  # (B, D), without gradient
     grasp_penalty: Tensor = NO_PENALTY  # (B,)
     demonstrated: Tensor = NO_DEMONSTRATION  # (B,) or ()
+    steps: Tensor = ONE_STEP  # (B,) or ()
 
 
 class RLPD(nn.Module):
@@ -156,13 +159,15 @@ class RLPD(nn.Module):
         with torch.no_grad():
             following = encoder(batch.next_state, arrange(batch.next_frames))
         given = batch.action, batch.reward, batch.mask
-        return Encoded(encoding, *given, following, batch.grasp_penalty, batch.demonstrated)
+        beside = batch.grasp_penalty, batch.demonstrated, batch.steps
+        return Encoded(encoding, *given, following, *beside)
 
     @torch.no_grad()
     def target(self, batch: Encoded) -> Tensor:
-        """r + discount * mask * min over a random subset of the target critics, (B,).
+        """r + discount^steps * mask * min over a random subset of the target critics, (B,).
 
-        r is the reward, with the grasp penalty where the gripper is one element of the Gaussian.
+        r is the reward, of several steps the discounted sum, with the grasp penalty where the
+        gripper is one element of the Gaussian.
         """
         config, following = self.config, batch.next_encoding
         next_action, log_prob = self.policy.sample(following, self.generator)
@@ -172,19 +177,20 @@ class RLPD(nn.Module):
         if config.backup_entropy:
             value = value - self.temperature * log_prob
         penalty = batch.grasp_penalty if self.policy.grasp_critic is None else 0.0
-        target = batch.reward + penalty + config.discount * batch.mask * value
+        target = batch.reward + penalty + config.discount**batch.steps * batch.mask * value
         return target if config.return_range is None else target.clamp(*config.return_range)
 
     @torch.no_grad()
     def grasp_target(self, batch: Encoded) -> Tensor:
-        """r + penalty + discount * mask * target critic's value of the online one's best, (B,).
+        """As `target`: r + penalty, and the target critic's value of the online one's best, (B,).
 
         That is double DQN. Penalties leave a return's upper bound as it is, and no lower one.
         """
         config, following = self.config, batch.next_encoding
         best = self.policy.grasp_critic.best(following)
         value = _at(self.target_grasp_critic(following), best)
-        target = batch.reward + batch.grasp_penalty + config.discount * batch.mask * value
+        reward = batch.reward + batch.grasp_penalty
+        target = reward + config.discount**batch.steps * batch.mask * value
         return target if config.return_range is None else target.clamp(max=config.return_range[1])
 
     def critic_loss(self, batch: Encoded, target: Tensor) -> tuple[Tensor, Figures]:

@@ -258,15 +258,16 @@ class Trainer:
     def _sample(self) -> Batch:
         """Half online, half prior (RLPD, "symmetric sampling"); all online without prior data."""
         size = self._config.batch_size
+        returns = self._rlpd_config.n_step, self._rlpd_config.discount
         if len(self._prior) == 0:
-            return self._augmented(self._online.sample(size))
-        online = self._online.sample(size // 2)
+            return self._augmented(self._online.sample(size, *returns))
+        online = self._online.sample(size // 2, *returns)
         online = replace(online, demonstrated=torch.zeros_like(online.reward))
         prior = self._demonstrated(size - size // 2)
         return self._augmented(Batch.concatenate(online, prior))
 
     def _demonstrated(self, count: int) -> Batch:
-        batch = self._prior.sample(count)
+        batch = self._prior.sample(count, self._rlpd_config.n_step, self._rlpd_config.discount)
         return replace(batch, demonstrated=torch.ones_like(batch.reward))
 
     def _sample_reached(self) -> Tensor:

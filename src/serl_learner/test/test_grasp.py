@@ -76,6 +76,15 @@ def test_the_target_critic_values_what_the_online_one_chooses():
     torch.testing.assert_close(rlpd.grasp_target(made), torch.tensor([1.4, 1.5, 0.8]))
 
 
+def test_the_target_discounts_the_value_by_the_steps_before_it():
+    rlpd = agent(discount=0.5)
+    for critic in (rlpd.policy.grasp_critic, rlpd.target_grasp_critic):
+        linear_values(critic, torch.eye(3))
+    made = batch([[0.0, 0.8, 0.0]] * 2, [0.0, 0.0], [1.0, 1.0], [-0.1, -0.1])
+    made = replace(made, steps=torch.tensor([3.0, 1.0]))
+    torch.testing.assert_close(rlpd.grasp_target(made), torch.tensor([0.0, 0.3]))
+
+
 def test_the_target_has_the_upper_bound_of_the_return_alone():
     rlpd = agent(discount=1.0, return_range=(0.0, 1.0))
     for critic in (rlpd.policy.grasp_critic, rlpd.target_grasp_critic):

@@ -70,6 +70,54 @@ def test_an_episode_gives_each_of_its_steps_once_its_successor_is_known():
     assert set(sampled(b)) == {("a", 0, n) for n in range(4)}
 
 
+def returns(replay_buffer, n_step, discount) -> dict:
+    """Of each (actor, episode, step) that comes: reward, penalty, mask, steps, following step."""
+    batch = replay_buffer.sample(400, n_step, discount)
+    rows = zip(
+        batch.state.tolist(), batch.reward.tolist(), batch.grasp_penalty.tolist(),
+        batch.mask.tolist(), batch.steps.tolist(), batch.next_state.tolist(), strict=True,
+    )  # fmt: skip
+    found = {}
+    for (actor, episode, number, _), *figures, following in rows:
+        assert following[:2] == [actor, episode]
+        key = chr(int(actor)), int(episode), int(number)
+        figures = [*figures, following[2]]
+        assert found.setdefault(key, figures) == figures
+    return found
+
+
+def test_several_steps_are_summed_up_to_the_end_of_the_episode():
+    b = buffer()
+    for number in range(4):
+        b.add(step("a", 0, number, terminated=number == 3))
+    b.add(step("a", 1, 0))  # of the next episode nothing is taken, nor of
+    b.add(step("a", 1, 1))  # this one, whose successor is not known yet
+    found = returns(b, n_step=3, discount=0.5)
+    expected = {  # rewards are 0, 1, 2, 3; penalties -0.02 of each
+        ("a", 0, 0): [0 + 0.5 * 1 + 0.25 * 2, 1.0, 3.0, 3.0],
+        ("a", 0, 1): [1 + 0.5 * 2 + 0.25 * 3, 0.0, 3.0, 4.0],
+        ("a", 0, 2): [2 + 0.5 * 3, 0.0, 2.0, 4.0],
+        ("a", 0, 3): [3.0, 0.0, 1.0, 4.0],
+        ("a", 1, 0): [0.0, 1.0, 1.0, 1.0],
+    }
+    assert found.keys() == expected.keys()
+    for key, (reward, mask, steps, following) in expected.items():
+        assert found[key] == pytest.approx([reward, -reward / 50, mask, steps, following])
+
+
+def test_a_return_never_crosses_a_gap_or_a_truncation():
+    b = buffer()
+    for number in (0, 1, 3, 4, 5):  # 2 is lost
+        b.add(step("a", 0, number, truncated=number == 5))
+    found = returns(b, n_step=10, discount=1.0)
+    assert found == {
+        ("a", 0, 0): [0.0, 0.0, 1.0, 1.0, 1.0],
+        ("a", 0, 3): [12.0, pytest.approx(-12 / 50), 1.0, 3.0, 6.0],
+        ("a", 0, 4): [9.0, pytest.approx(-9 / 50), 1.0, 2.0, 6.0],
+        ("a", 0, 5): [5.0, pytest.approx(-5 / 50), 1.0, 1.0, 6.0],
+    }
+
+
 def test_mask_is_zero_only_where_the_task_ended():
     b = buffer()
     b.add(step("a", 0, 0, terminated=True))

@@ -60,6 +60,14 @@ def test_target_is_the_minimum_of_the_drawn_members_with_mask_and_discount():
     torch.testing.assert_close(rlpd.target(batch()), torch.tensor([0.18, 1.0]))
 
 
+def test_target_discounts_the_value_by_the_steps_before_it():
+    rlpd = agent(subset=4, discount=0.5)
+    constant_critic(rlpd.target_critic, [0.8] * 4)
+    several = replace(batch(mask=(1.0, 1.0)), steps=torch.tensor([3.0, 1.0]))
+    # 0 + 0.125 * 0.8, 1 + 0.5 * 0.8
+    torch.testing.assert_close(rlpd.target(several), torch.tensor([0.1, 1.4]))
+
+
 def test_target_draws_its_members_without_replacement():
     rlpd = agent(subset=2, discount=1.0)
     constant_critic(rlpd.target_critic, [0.0, 1.0, 2.0, 3.0])
@@ -276,6 +284,7 @@ def test_seed_decides_the_networks_and_leaves_the_global_generator_alone():
     ("config", "message"),
     [
         ({"discount": 1.5}, "discount: expected 0 to 1, got 1.5"),
+        ({"n_step": 0}, "n_step: expected at least 1, got 0"),
         ({"imitation": -1.0}, "imitation: expected at least 0, got -1.0"),
         ({"subset": 11}, "subset: expected 1 to ensemble, got 11"),
         ({"hidden": ()}, "hidden: expected sizes"),
