@@ -49,6 +49,7 @@ class RLPDConfig:
     # Weight, beside Q, of staying near what prior data did (TD3+BC, Fujimoto & Gu 2021): where one
     # step of many is hard, as a grasp is, the critic alone keeps the policy away from it for long.
     imitation: float = 0.0
+    imitation_steps: int = 10_000  # critic steps in which that weight falls to 0, linearly
 
     def __post_init__(self) -> None:
         expect(0 <= self.discount <= 1, "discount", "0 to 1", self.discount)
@@ -70,6 +71,8 @@ class RLPDConfig:
             # the entropy would be part of the return, which these bounds leave out
             expect(not self.backup_entropy, "return_range", "no backup_entropy with it", "both")
         expect(self.imitation >= 0, "imitation", "at least 0", self.imitation)
+        fades_in = self.imitation_steps
+        expect(fades_in >= 1, "imitation_steps", "at least 1", fades_in)
         expect(self.gripper in GRIPPERS, "gripper", " or ".join(GRIPPERS), self.gripper)
 
 
@@ -130,6 +133,8 @@ class RLPD(nn.Module):
         self.raw_temperature = nn.Parameter(
             torch.tensor(math.log(math.expm1(config.initial_temperature)))
         )
+        # `critic_steps` once more, where an update that a GPU replays counts them too.
+        self.register_buffer("_made", torch.zeros(()), persistent=False)
         self.to(self.device)
         self._online = _parameters(self.critic, self.policy.grasp_critic)
         self._targets = _parameters(self.target_critic, self.target_grasp_critic)
@@ -214,7 +219,7 @@ class RLPD(nn.Module):
         if self.config.imitation > 0.0:
             with_margin = values + GRASP_MARGIN * (1 - F.one_hot(choice, 3))
             excess = with_margin.amax(dim=-1) - q
-            loss = loss + self.config.imitation * (batch.demonstrated * excess).mean()
+            loss = loss + self._imitation() * (batch.demonstrated * excess).mean()
         return loss, {"grasp_loss": loss.detach()}
 
     def actor_loss(self, batch: Encoded) -> tuple[Tensor, Figures]:
@@ -230,8 +235,13 @@ class RLPD(nn.Module):
         if self.config.imitation > 0.0:
             demonstrated = batch.action[:, : self.policy.gaussian_size]
             distance = (action - demonstrated).square().sum(dim=-1)  # (B,)
-            loss = loss + self.config.imitation * (batch.demonstrated * distance).mean()
+            loss = loss + self._imitation() * (batch.demonstrated * distance).mean()
         return loss, {"actor_loss": loss.detach(), "entropy": -log_prob.detach().mean()}
+
+    def _imitation(self) -> Tensor:
+        """The weight () of imitation now."""
+        left = 1.0 - self._made / self.config.imitation_steps
+        return self.config.imitation * left.clamp(min=0.0)
 
     def temperature_loss(self, entropy: Tensor) -> tuple[Tensor, Figures]:
         """Raises the temperature while the entropy () of the policy is below its target."""
@@ -271,6 +281,7 @@ class RLPD(nn.Module):
         self._step("critic", loss)
         online = [p.data for p in self._online]
         torch._foreach_lerp_(self._targets, online, self.config.target_update_rate)
+        self._made += 1
         return figures
 
     def update_actor(self, batch: Encoded) -> Figures:
@@ -300,6 +311,7 @@ class RLPD(nn.Module):
         if generator.shape == self.generator.get_state().shape:  # from a GPU to a CPU, it is not
             self.generator.set_state(generator)
         self.critic_steps, self.actor_steps = tensors["steps"].tolist()
+        self._made.fill_(self.critic_steps)
 
     def _step(self, name: str, loss: Tensor) -> None:
         """One Adam step of the named network, and of no other. None, where the loss is not finite.

@@ -146,6 +146,18 @@ def test_imitation_narrows_the_policy():
     assert spreads[1] > 8 * spreads[0]
 
 
+def test_imitation_fades_and_a_resumed_agent_knows_how_far():
+    rlpd = agent(imitation=2.0, imitation_steps=4)
+    weights = [rlpd._imitation().item()]
+    for _ in range(5):
+        rlpd.update(raw(), with_actor=False)
+        weights.append(rlpd._imitation().item())
+    assert weights == [2.0, 1.5, 1.0, 0.5, 0.0, 0.0]
+    other = agent(imitation=2.0, imitation_steps=8)
+    other.load_state(rlpd.state())
+    assert other._imitation().item() == 2.0 * 3 / 8
+
+
 def test_without_prior_data_there_is_nothing_to_imitate():
     losses = [agent(imitation=weight).actor_loss(batch())[0] for weight in (0.0, 2.0)]
     assert torch.equal(*losses)
