@@ -115,8 +115,8 @@ def figures(evaluation: EvaluationResult) -> dict[str, Any]:
 def together(results: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """What result.json of a run of several agents has of each one's."""
     rates = [result["success_rate"] for result in results.values()]
-    rate = None if None in rates else min(rates)  # it takes all of them
-    return {"success_rate": rate, "agents": results}
+    known = [rate for rate in rates if rate is not None]  # one that always fails keeps its turn
+    return {"success_rate": min(known, default=None), "agents": results}  # it takes all of them
 
 
 def _maker(agents: Agents, seed: int) -> Callable[..., gym.Env]:
