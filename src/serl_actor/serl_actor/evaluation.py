@@ -77,6 +77,9 @@ class EvaluationResult:
         return float(np.mean(self.returns))
 
 
+Outcome = tuple[bool, int, float]  # of an episode: success, length and return
+
+
 def evaluate(
     environment: gym.Env,
     policy: EvaluatedPolicy,
@@ -128,9 +131,6 @@ def evaluate_turns(
         for agent, of_agent in outcomes.items()
         if of_agent
     }
-
-
-Outcome = tuple[bool, int, float]  # of an episode: success, length and return
 
 
 def _result(

@@ -9,7 +9,7 @@ import numpy as np
 from rich.console import Console
 
 from serl_actor.environment import control_period_s
-from serl_actor.evaluation import evaluate, evaluate_turns
+from serl_actor.evaluation import EvaluationResult, evaluate, evaluate_turns
 from serl_learner.config import ConfigError
 from serl_learner.policy import Policy
 
@@ -26,37 +26,42 @@ def film_policy(
 ) -> None:
     """Films up to five episodes; where the environment draws no pictures, says so."""
 
-    def act(environment: gym.Env, take: Take) -> None:
-        filmed_s = 0.0
-        for episode in range(EPISODES):
-            result = evaluate(environment, policy, 1, seed + episode, on_frame=take)
-            filmed_s += result.lengths[0] * result.control_period_s
-            if filmed_s >= ENOUGH_S:
-                return
+    def act(environment: gym.Env, number: int, take: Take) -> EvaluationResult:
+        return evaluate(environment, policy, 1, seed + number, on_frame=take)
 
-    _film(make, act, path, console)
+    _film(make, act, EPISODES, path, console)
 
 
 def film_turns(
     make: MakeEnvironment, policies: Mapping[str, Policy], path: Path, seed: int, console: Console
 ) -> None:
-    """Films six turns, likewise."""
+    """Films up to six turns, likewise. The seed counts for the first alone: see PlannedReset."""
 
-    def act(environment: gym.Env, take: Take) -> None:
-        evaluate_turns(environment, policies, TURNS, seed, on_frame=take)
+    def act(environment: gym.Env, number: int, take: Take) -> EvaluationResult:
+        (result,) = evaluate_turns(environment, policies, 1, seed, on_frame=take).values()
+        return result
 
-    _film(make, act, path, console)
+    _film(make, act, TURNS, path, console)
 
 
 def _film(
-    make: MakeEnvironment, act: Callable[[gym.Env, Take], None], path: Path, console: Console
+    make: MakeEnvironment,
+    act: Callable[[gym.Env, int, Take], EvaluationResult],
+    episodes: int,
+    path: Path,
+    console: Console,
 ) -> None:
     environment = None
+    filmed_s = 0.0
     try:
         environment = make(render_mode="rgb_array")
-        fps = 1 / control_period_s(environment)
-        with imageio.get_writer(path, fps=fps, macro_block_size=2, quality=8) as video:
-            act(environment, video.append_data)
+        period_s = control_period_s(environment)
+        with imageio.get_writer(path, fps=1 / period_s, macro_block_size=2, quality=8) as video:
+            for number in range(episodes):
+                result = act(environment, number, video.append_data)
+                filmed_s += result.lengths[0] * period_s
+                if filmed_s >= ENOUGH_S:
+                    break
     except (NotImplementedError, RuntimeError, ConfigError, gym.error.Error) as error:
         path.unlink(missing_ok=True)  # a graphics stack that is missing must not end the run
         console.print(f"no video: {error}", soft_wrap=True)
