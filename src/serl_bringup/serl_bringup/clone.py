@@ -19,7 +19,12 @@ def clone(task: Task, folder: RunFolder, console: Console) -> None:
     console.print(f"cloning {len(transitions)} demonstrated transitions, {task.bc.steps} steps")
     with tuned_process(task.learner.threads):
         policy = train_bc(
-            transitions, task.bc, task.run.seed, task.learner.observation_keys, task.encoder
+            transitions,
+            task.bc,
+            task.run.seed,
+            task.learner.observation_keys,
+            task.encoder,
+            discrete_gripper=task.rlpd.gripper == "discrete",
         )
     path = folder.checkpoints / f"{task.bc.steps:08d}" / "policy.safetensors"
     path.parent.mkdir(parents=True)

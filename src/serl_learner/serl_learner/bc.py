@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from serl_learner.backbone import make_backbone
 from serl_learner.config import ConfigError, expect
@@ -42,12 +43,17 @@ def bc_loss(policy: Policy, encoding: Tensor, action: Tensor) -> Tensor:
     """Negative log likelihood of actions (B, A) under a Gaussian around the policy's mode.
 
     The Gaussian lies in the action space. Under the tanh a demonstrated -1 or 1, common where a
-    person moves at full speed, would be infinitely far away.
+    person moves at full speed, would be infinitely far away. A discrete gripper is chosen with the
+    softmax of what its critic gives: the mean of closing now and in a moment would close it never.
     """
     mean, std = policy.actor(encoding)
-    error = (action - torch.tanh(mean)) / std
+    error = (action[:, : policy.gaussian_size] - torch.tanh(mean)) / std
     nats = 0.5 * error.square() + std.log() + 0.5 * math.log(2 * math.pi)
-    return nats.sum(dim=-1).mean()
+    loss = nats.sum(dim=-1).mean()
+    if policy.grasp_critic is not None:
+        choice = policy.grasp_critic.choice(action)
+        loss = loss + F.cross_entropy(policy.grasp_critic(encoding), choice)
+    return loss
 
 
 def train_bc(
@@ -56,6 +62,7 @@ def train_bc(
     seed: int,
     observation_keys: tuple[str, ...] = (),
     encoder: EncoderConfig | None = None,
+    discrete_gripper: bool = False,
 ) -> Policy:
     """Fits a policy of the named observations (of all, with no names) to the actions."""
     if not transitions:
@@ -68,12 +75,12 @@ def train_bc(
     backbone = make_backbone(encoder.backbone, encoder.weights) if spec.images else None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        policy = Policy(spec, action_size, config.hidden, config.std_range, encoder, backbone)
+        sizes = action_size, config.hidden, config.std_range
+        policy = Policy(spec, *sizes, encoder, backbone, discrete_gripper)
     policy.fit([t.observation for t in transitions])
     frames = Frames(spec, encoder, backbone, policy.encoder.compression, seed)
     data = filled_replay(transitions, spec, action_size, np.random.default_rng(seed), frames)
-    parameters = [*policy.actor.parameters(), *policy.encoder.parameters()]
-    optimizer = torch.optim.Adam(parameters, lr=config.learning_rate, fused=True)
+    optimizer = torch.optim.Adam(policy.parameters(), lr=config.learning_rate, fused=True)
     generator = torch.Generator().manual_seed(seed)
     for step in range(config.steps):
         batch = data.sample(config.batch_size)

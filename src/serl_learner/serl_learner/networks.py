@@ -102,6 +102,15 @@ class GraspCritic(nn.Module):
         """(B, S) -> (B,): index of the highest value, which is the gripper's action plus 1."""
         return self(state).argmax(dim=-1)
 
+    @staticmethod
+    def choice(action: Tensor) -> Tensor:
+        """Actions (B, A) -> (B,): index of what the robot makes of the last element.
+
+        Of a demonstration that is any number in [-1, 1].
+        """
+        gripper = action[:, -1]
+        return (gripper >= 0.5).long() - (gripper <= -0.5).long() + 1
+
 
 class Actor(nn.Module):
     """Mean and standard deviation of the Gaussian under the tanh, from a normalised state."""

@@ -211,8 +211,7 @@ class RLPD(nn.Module):
         With imitation, also what any other choice is worth above it, less a margin, where it was
         demonstrated (DQfD, Hester et al. 2018).
         """
-        gripper = batch.action[:, -1]  # of a demonstration any number: what the robot makes of it
-        choice = (gripper >= 0.5).long() - (gripper <= -0.5).long() + 1
+        choice = self.policy.grasp_critic.choice(batch.action)
         values = self.policy.grasp_critic(batch.encoding)  # (B, 3)
         q = _at(values, choice)
         loss = (q - target).square().mean()

@@ -39,6 +39,22 @@ def test_fits_a_linear_expert():
     )
 
 
+def test_a_discrete_gripper_does_what_was_done_most_often():
+    """Six times of ten it closes on the right; the mean there, -0.6 + 0.4 = -0.2, closes never."""
+    rng = np.random.default_rng(2)
+    shown = demonstrations()
+    for transition in shown:
+        right = transition.observation["position"][0] > 0
+        gripper = (-1.0 if rng.random() < 0.6 else 1.0) if right else 0.0
+        transition.action = np.append(transition.action, np.float32(gripper))
+    policy = train_bc(shown, CONFIG, seed=0, discrete_gripper=True)
+    for position, expected in (([0.5, 0.2], -1.0), ([-0.5, 0.2], 0.0)):
+        position = np.array(position, np.float32)
+        action = policy.act({"position": position}, deterministic=True)
+        assert action[-1] == expected
+        np.testing.assert_allclose(action[:-1], expert(position), atol=0.2)
+
+
 def test_same_seed_gives_the_same_policy():
     config = BCConfig(steps=5, batch_size=8, hidden=(8,))
     first, second = (train_bc(demonstrations(20), config, seed=3) for _ in range(2))
