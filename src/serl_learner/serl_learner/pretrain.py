@@ -1,6 +1,7 @@
-"""Trains a backbone where no trained weights can be had: to tell from an image where the tool is.
+"""Trains a backbone where no trained weights can be had: to tell from an image where things are.
 
-The robot labels its own images: the tool's pose is measured, and the task stands still.
+The robot labels its own images: the tool's pose is measured, the task stands still, and where the
+gripper took hold of something, that was.
 """
 
 import math
@@ -36,25 +37,26 @@ def pretrain(
     backbone: Backbone,
     images: np.ndarray,
     cameras: np.ndarray,
-    poses: np.ndarray,
+    labels: np.ndarray,
     config: PretrainConfig,
     seed: int,
     say: Callable[[int, float], None],
 ) -> Backbone:
     """Fits the backbone's network and a linear head per camera, which is thrown away.
 
-    images (M, H, W, 3) uint8, cameras (M,) the number of each image's camera, poses (M, D) in any
-    unit: each element is scaled to unit variance. `say(step, error)` gets the root mean square
-    error of the batch, 1 for what knows nothing. Returns the backbone, frozen again.
+    images (M, H, W, 3) uint8, cameras (M,) the number of each image's camera, labels (M, D) in any
+    unit: each element is scaled to unit variance; NaN: not known. `say(step, error)` gets the root
+    mean square error of the batch, 1 for what knows nothing. Returns the backbone, frozen again.
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         features = math.prod(backbone.feature_shape(*images.shape[1:3]))
-        heads = nn.Parameter(0.01 * torch.randn(cameras.max() + 1, features, poses.shape[1]))
+        heads = nn.Parameter(0.01 * torch.randn(cameras.max() + 1, features, labels.shape[1]))
     network = backbone.network.requires_grad_(True)
     trained = Backbone(backbone.name, network, frozen=False)
-    targets = torch.from_numpy((poses - poses.mean(0)) / poses.std(0).clip(1e-6)).float()
+    mean, deviation = np.nanmean(labels, axis=0), np.nanstd(labels, axis=0).clip(1e-6)
+    targets = torch.from_numpy((labels - mean) / deviation).float()
     parameters = [*network.parameters(), heads]
     optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.steps)
@@ -63,12 +65,15 @@ def pretrain(
         batch = _augmented(torch.from_numpy(images[chosen.numpy()]), generator)
         head = heads[torch.from_numpy(cameras)[chosen]]  # (B, features, D)
         predicted = torch.einsum("bf,bfd->bd", trained(batch).flatten(1), head)
-        loss = F.smooth_l1_loss(predicted, targets[chosen], beta=NEAR)
+        target = targets[chosen]
+        known = target.isfinite()
+        predicted, target = predicted[known], target[known]
+        loss = F.smooth_l1_loss(predicted, target, beta=NEAR)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
-        error = F.mse_loss(predicted.detach(), targets[chosen])
+        error = F.mse_loss(predicted.detach(), target)
         say(step, math.sqrt(error.item()))
     return Backbone(backbone.name, network, frozen=True)
 

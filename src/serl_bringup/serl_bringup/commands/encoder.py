@@ -15,7 +15,9 @@ def add(commands) -> None:
     p = actions.add_parser("pretrain", help="train a backbone on the task's own images")
     p.add_argument("task", metavar="TASK")
     p.add_argument("output", type=file_ending(".safetensors"), metavar="OUTPUT.safetensors")
-    p.add_argument("--steps", type=at_least(100), default=2500, help="environment steps to see")
+    p.add_argument(
+        "--steps", type=at_least(100), default=2500, help="environment steps to see, of all agents"
+    )
     p.add_argument("--seed", type=at_least(0), default=0)
     p.set_defaults(command=_encoder_pretrain)
 
@@ -29,8 +31,8 @@ def _encoder_convert(arguments) -> int:
 
 def _encoder_pretrain(arguments) -> int:
     from serl_bringup.encoder import pretrain_file
-    from serl_bringup.task import load_task
+    from serl_bringup.task import load_tasks
 
-    task = load_task(arguments.task, observations="vision")
-    pretrain_file(task, arguments.steps, arguments.output, arguments.seed, Console())
+    tasks = list(load_tasks(arguments.task, observations="vision").values())
+    pretrain_file(tasks, arguments.steps, arguments.output, arguments.seed, Console())
     return 0
