@@ -100,7 +100,8 @@ class Encoded:
 class RLPD(nn.Module):
     """Policy, critics and temperature, each with an optimiser of its own, and how they learn.
 
-    The encoder is shared. The critic trains it; the policy takes the encoding as it is.
+    The encoder is shared. The critic trains it, and imitation; the policy takes the encoding as it
+    is.
     """
 
     def __init__(
@@ -158,7 +159,7 @@ class RLPD(nn.Module):
         return F.softplus(self.raw_temperature)
 
     def encode(self, batch: Batch) -> Encoded:
-        """Sees each observation once, for all losses. Only the critic's trains the encoder."""
+        """Sees each observation once, for all losses. Only the critic's step trains the encoder."""
         encoder = self.policy.encoder
         encoding = encoder(batch.state, arrange(batch.frames), dropout=self.generator)
         with torch.no_grad():
@@ -232,10 +233,14 @@ class RLPD(nn.Module):
         q = self.critic(encoding, action).mean(dim=0)  # (B,)
         loss = (self.temperature.detach() * log_prob - q).mean()
         if self.config.imitation > 0.0:
-            demonstrated = batch.action[:, : self.policy.gaussian_size]
-            distance = (action - demonstrated).square().sum(dim=-1)  # (B,)
-            loss = loss + self._imitation() * (batch.demonstrated * distance).mean()
+            loss = loss + self.imitation_loss(batch, action)
         return loss, {"actor_loss": loss.detach(), "entropy": -log_prob.detach().mean()}
+
+    def imitation_loss(self, batch: Encoded, action: Tensor) -> Tensor:
+        """Squared distance of the policy's actions to the demonstrated ones, times its weight."""
+        demonstrated = batch.action[:, : self.policy.gaussian_size]
+        distance = (action - demonstrated).square().sum(dim=-1)  # (B,)
+        return self._imitation() * (batch.demonstrated * distance).mean()
 
     def _imitation(self) -> Tensor:
         """The weight () of imitation now."""
@@ -277,6 +282,10 @@ class RLPD(nn.Module):
         if self.policy.grasp_critic is not None:
             grasp_loss, grasp_figures = self.grasp_loss(batch, self.grasp_target(batch))
             loss, figures = loss + grasp_loss, figures | grasp_figures
+        if self.config.imitation > 0.0 and self.policy.encoder.heads is not None:
+            # What to do is learned sooner than what it is worth: the encoder learns from both.
+            action, _ = self.policy.sample(batch.encoding, self.generator)
+            loss = loss + self.imitation_loss(batch, action)
         self._step("critic", loss)
         online = [p.data for p in self._online]
         torch._foreach_lerp_(self._targets, online, self.config.target_update_rate)

@@ -311,26 +311,47 @@ def test_configuration_out_of_range_is_refused(config, message):
         RLPDConfig(**config)
 
 
+def seeing_agent(**config) -> RLPD:
+    spec = ObservationSpec((), (("wrist_1", (64, 64, 3)),))
+    encoder = EncoderConfig(backbone="small", stored_views=0)
+    backbone = make_backbone("small", "random")
+    return RLPD(RLPDConfig(hidden=(8,), **config), spec, ACTIONS, 0, encoder, backbone)
+
+
+def pictures() -> Batch:
+    generator = torch.Generator().manual_seed(0)
+    frames = torch.randint(  # and the next
+        0, 256, (2, 2, 1, 1, 64, 64, 3), dtype=torch.uint8, generator=generator
+    )
+    nothing = torch.empty(2, 0)
+    return replace(
+        raw(), state=nothing, next_state=nothing, frames=frames[0], next_frames=frames[1]
+    )
+
+
 def test_gradients_have_the_layout_of_their_parameters():
     # What a GPU's fused optimiser asks for. Those of convolutions come with the channels last.
-    spec = ObservationSpec((), (("wrist_1", (64, 64, 3)),))
-    config = EncoderConfig(backbone="small", stored_views=0)
-    backbone = make_backbone("small", "random")
-    rlpd = RLPD(RLPDConfig(hidden=(8,)), spec, ACTIONS, 0, config, backbone)
-    frames = torch.randint(0, 256, (2, 2, 1, 1, 64, 64, 3), dtype=torch.uint8)  # and the next
-    shown = raw()
-    rlpd.update(
-        replace(
-            shown,
-            state=torch.empty(2, 0),
-            next_state=torch.empty(2, 0),
-            frames=frames[0],
-            next_frames=frames[1],
-        ),
-        False,
-    )
-    for parameter in backbone.parameters():
+    rlpd = seeing_agent()
+    rlpd.update(pictures(), False)
+    for parameter in rlpd.policy.encoder.backbone.parameters():
         assert parameter.grad.stride() == parameter.stride()
+
+
+def test_imitation_trains_the_encoder_beside_the_critic_and_neither_network():
+    seen = []
+    for weight in (0.0, 5.0):
+        rlpd = seeing_agent(imitation=weight)
+        shown = replace(pictures(), demonstrated=torch.ones(2))
+        actor = copy.deepcopy(rlpd.policy.actor.state_dict())
+        rlpd.update_critic(rlpd.encode(shown))
+        for name, value in rlpd.policy.actor.state_dict().items():
+            assert torch.equal(value, actor[name])
+        encoder = torch.cat([p.grad.flatten() for p in rlpd.policy.encoder.parameters()])
+        critic = torch.cat([p.grad.flatten() for p in rlpd.critic.parameters()])
+        seen.append((encoder, critic))
+    (encoder, critic), (imitating_encoder, same_critic) = seen
+    torch.testing.assert_close(same_critic, critic)
+    assert (imitating_encoder - encoder).norm() > 0.1 * encoder.norm()
 
 
 def test_a_state_from_another_device_brings_everything_but_its_generator():
