@@ -1,26 +1,19 @@
 """`serl encoder`: files for `encoder.weights`, converted from SERL's or trained here."""
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 from rich.progress import Progress as ProgressBar
 
-from serl_actor import frames
-from serl_actor.environment import make_environment
+from serl_bringup.encoder_data import collect
 from serl_bringup.task import Task
 from serl_learner.backbone import make_backbone, save_backbone
 from serl_learner.compute import tuned_process
-from serl_learner.config import ConfigError
 from serl_learner.pretrain import PretrainConfig, pretrain
 from serl_learner.serl_weights import convert_serl_weights
-
-# Of a gripper's opening, in [0, 1]
-OPEN, SHUT = 0.9, 0.05
-STILL = 0.01  # at most so much change in a step
 
 
 def convert(source: Path, output: Path, console: Console) -> None:
@@ -52,97 +45,3 @@ def pretrain_file(
         f" {np.mean(errors[-50:]):.2f} of its standard deviation as error",
         soft_wrap=True,
     )
-
-
-@dataclass
-class _Episode:
-    """T steps, and what was seen after the last one."""
-
-    images: list[np.ndarray] = field(default_factory=list)  # T times the cameras
-    poses: list[np.ndarray] = field(default_factory=list)  # T of (7,), the tool's
-    openings: list[float] = field(default_factory=list)  # T, of a gripper if there is one
-    end: np.ndarray | None = None  # (7,)
-
-
-def collect(
-    tasks: Sequence[Task], steps: int, seed: int, console: Console
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Images, the number of each one's camera, and labels (M, 6 or 12): m, rad, from the tool.
-
-    First where the goal is seen: where the first episode ends, as fixed a place even if that one
-    fails. Then, where a gripper takes something, where that is (NaN: not known). Of each task's
-    episodes half are demonstrated, where the environment has a demonstrator; in the others the tool
-    wanders.
-    """
-    episodes: list[_Episode] = []
-    with ProgressBar(console=console, transient=True) as bar:
-        shown = bar.add_task(f"collecting {steps} steps", total=steps)
-        for task in tasks:
-            share = -(-steps // len(tasks))
-            episodes += _record(task, share, seed, lambda: bar.advance(shown))
-    images = np.stack([image for episode in episodes for image in episode.images])
-    poses = [pose for episode in episodes for pose in episode.poses]
-    cameras = np.tile(np.arange(len(images) // len(poses)), len(poses))
-    labels = np.stack([_seen_from(pose, episodes[0].end) for pose in poses])
-    held = np.concatenate([held_places(e.poses, e.openings) for e in episodes])
-    if np.isfinite(held).any():
-        things = [_seen_from(pose, place) for pose, place in zip(poses, held, strict=True)]
-        labels = np.hstack([labels, things])
-    return images, cameras, np.repeat(labels, cameras.max() + 1, axis=0)
-
-
-def _record(task: Task, steps: int, seed: int, progress: Callable[[], None]) -> list[_Episode]:
-    config = replace(task.environment, relative_frame=False)
-    wandering = make_environment(config)
-    shown = make_environment(config, demonstrator_seed=seed) if config.demonstrator else wandering
-    names = [n for n, s in wandering.observation_space.items() if len(s.shape) == 3]
-    if not names or "pose" not in wandering.observation_space.spaces:
-        raise ConfigError(f"{task.task}: expected observations of cameras and 'pose'")
-    rng = np.random.default_rng(seed)
-    episodes: list[_Episode] = []
-    made = 0
-    try:
-        while made < steps:
-            environment, episode = (shown, wandering)[len(episodes) % 2], _Episode()
-            observation, _ = environment.reset(seed=int(rng.integers(2**31)))
-            action, done = np.zeros(environment.action_space.shape), False
-            while not done and made < steps:
-                episode.images += [observation[name] for name in names]
-                episode.poses.append(observation["pose"])
-                episode.openings += [float(x) for x in observation.get("gripper", ())]
-                drift = rng.uniform(-1, 1, action.shape)  # of actions that last
-                action = np.clip(0.9 * action + 0.5 * drift, -1.0, 1.0)
-                observation, _, terminated, truncated, _ = environment.step(action)
-                done = terminated or truncated
-                made += 1
-                progress()
-            episode.end = observation["pose"]
-            episodes.append(episode)
-    finally:
-        wandering.close()
-        shown.close()
-    return episodes
-
-
-def held_places(poses: Sequence[np.ndarray], openings: Sequence[float]) -> np.ndarray:
-    """Where what is held, or will be held next, is: (T, 7), by hindsight; NaN: held no more.
-
-    A gripper holds something where it stands still, neither open nor shut; one that is never open
-    takes nothing.
-    """
-    places = np.full((len(poses), 7), np.nan)
-    if max(openings, default=0.0) < OPEN:
-        return places
-    place = places[-1]
-    for t in reversed(range(1, len(openings))):
-        still = abs(openings[t] - openings[t - 1]) < STILL
-        if still and SHUT < openings[t] < OPEN:
-            place = poses[t]
-        places[t] = place
-    places[0] = places[min(1, len(poses) - 1)]
-    return places
-
-
-def _seen_from(pose: np.ndarray, place: np.ndarray) -> np.ndarray:  # (6,) m, rad; NaN: not known
-    known = np.isfinite(place).all()
-    return frames.pose_vector(frames.relative(pose, place)) if known else np.full(6, np.nan)

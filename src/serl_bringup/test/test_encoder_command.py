@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from serl_bringup.encoder import collect, held_places
+from serl_bringup.encoder_data import collect, held_places
 from serl_bringup.task import load_task, load_tasks
 from serl_learner.config import ConfigError
 
