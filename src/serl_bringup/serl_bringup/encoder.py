@@ -26,6 +26,7 @@ def pretrain_file(
     tasks: Sequence[Task], steps: int, output: Path, seed: int, console: Console
 ) -> None:
     """Pre-trains the backbone of a run's agents on their images, for `encoder.weights`."""
+    output.parent.mkdir(parents=True, exist_ok=True)  # rather refused now than after minutes
     images, cameras, labels = collect(tasks, steps, seed, console)
     backbone = make_backbone(tasks[0].encoder.backbone, "random")
     config = PretrainConfig()

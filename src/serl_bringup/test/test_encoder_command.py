@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from serl_bringup.encoder import pretrain_file
 from serl_bringup.encoder_data import collect, held_places
 from serl_bringup.task import load_task, load_tasks
 from serl_learner.config import ConfigError
@@ -58,3 +59,10 @@ def test_nothing_is_held_without_a_gripper_nor_by_one_that_never_opens_nor_by_on
 def test_a_task_without_cameras_is_refused_in_one_line():
     with pytest.raises(ConfigError, match=r"^pcb_insertion: expected observations of cameras"):
         collect([load_task("pcb_insertion", observations="state")], 5, seed=0, console=QUIET)
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_collected(tmp_path):
+    (tmp_path / "file").touch()
+    task = load_task("pcb_insertion", observations="vision")
+    with pytest.raises(FileExistsError):  # the command line makes one line of it
+        pretrain_file([task], 10**9, tmp_path / "file" / "a.safetensors", 0, QUIET)
