@@ -14,7 +14,12 @@ if sys.platform == "linux" and _headless and ctypes.util.find_library("EGL"):
 
 gymnasium.register(
     id="serl_sim/PcbInsertion-v0",
-    entry_point="serl_sim.insertion_env:PcbInsertionEnv",
+    entry_point="serl_sim.pcb_env:PcbInsertionEnv",
+    max_episode_steps=100,
+)
+gymnasium.register(
+    id="serl_sim/PegInsertion-v0",
+    entry_point="serl_sim.peg_env:PegInsertionEnv",
     max_episode_steps=100,
 )
 gymnasium.register(

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from . import cable_scene, pcb_scene, relocation_scene
+from . import cable_scene, relocation_scene
 from .robot import Pose
 
 # Trembling of the hand: at rest, and as a part of the motion (fast moves are less exact).
@@ -98,7 +98,7 @@ class PcbInsertionDemonstrator(_Person):
     _blur_from_afar = 60.0
 
     def _plan(self) -> None:
-        self._hover = pcb_scene.DEPTH + self._rng.uniform(0.004, 0.012)  # m, above the goal
+        self._hover = self._env.depth + self._rng.uniform(0.004, 0.012)  # m, above the goal
         self._push = self._rng.uniform(0.002, 0.005)  # m, asked for below what stops the plug
 
     def _intention(self, error: np.ndarray, observation: dict) -> np.ndarray:  # (6,) m, rad
@@ -113,7 +113,7 @@ class PcbInsertionDemonstrator(_Person):
             motion[2] = 0.003
         elif not self._lowering:
             motion[2] = self._gain * (self._hover - height)
-        elif height > pcb_scene.DEPTH + 0.002:  # not yet at the rim
+        elif height > self._env.depth + 0.002:  # not yet at the rim
             motion[2] = max(motion[2], -0.6 * self._fastest)
         else:
             motion[2] = -self._push
@@ -127,17 +127,24 @@ class PcbInsertionDemonstrator(_Person):
             self._try_again(lift=int(self._rng.integers(2, 5)))
 
 
-class PcbRetractionDemonstrator(_Person):
-    """Pulls the connector out, straight up, and takes it to where the next insertion begins."""
+class PegInsertionDemonstrator(PcbInsertionDemonstrator):
+    """The same from farther away, and with larger moves."""
+
+    _speed = (0.005, 0.010)
+    _blur = (0.001, 0.02)
+    _blur_from_afar = 30.0
+
+
+class RetractionDemonstrator(_Person):
+    """Pulls out what is held, straight up, and takes it to where the next insertion begins."""
 
     _speed = (0.003, 0.006)
     _blur = (0.0, 0.0)  # that place is nothing to look at: it is known
     _blur_from_afar = 0.0
 
     def _plan(self) -> None:
-        self._clear = pcb_scene.DEPTH + self._rng.uniform(
-            0.002, 0.006
-        )  # m, over the socket's floor
+        clear = self._rng.uniform(0.002, 0.006)
+        self._clear = self._env.depth + clear  # m, over the socket's floor
 
     def _goal(self) -> Pose:
         return self._env.start

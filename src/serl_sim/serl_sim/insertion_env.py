@@ -1,16 +1,17 @@
-"""Insertion tasks: the connector that the gripper holds goes into its socket."""
+"""What insertion tasks share: what the gripper holds goes into a socket, which may move."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
+import mujoco
 import numpy as np
 from gymnasium import spaces
 
-from . import pcb_scene
+from .arms import HeldObject
 from .manipulation_env import TOOL_DOWN, ManipulationConfig, ManipulationEnv
 from .robot import Pose
 
-_YAW = np.deg2rad(20)
 # A perturbation comes before one of these steps, drawn uniformly: the tool is on its way, and even
 # one that goes straight at 70 mm/s, and is seated after 10 steps, has rarely reached the rim.
 PERTURBED_STEPS = (2, 6)
@@ -19,26 +20,12 @@ MAX_PERTURBATION = 0.05  # m, that of the workspace box
 
 
 @dataclass(frozen=True)
-class PcbInsertionConfig(ManipulationConfig):
-    """SERL's values for its PCB task, with rotations in radians of the rotation vector.
+class InsertionConfig(ManipulationConfig):
+    """A task derives from this and gives every field a default."""
 
-    SERL's controller measures rotation errors as half of that: its rotational stiffness is halved
-    here, its rotational clips are doubled.
-    """
-
-    action_scale: tuple[float, float] = (0.02, 0.2)
-    reset_height: float = 0.04
-    random_xy: float = 0.05
-    random_rz: float = _YAW
-    box_low: tuple[float, ...] = (-0.05, -0.05, -0.005, -0.05, -0.05, -_YAW)
-    box_high: tuple[float, ...] = (0.05, 0.05, 0.05, 0.05, 0.05, _YAW)
-    success_tolerance: tuple[float, float, float, float] = (0.003, 0.003, 0.001, 0.1)
+    success_tolerance: tuple[float, ...] = (0.0,) * 4  # m, rad, from the goal: x, y, z, rotation
     start_tolerance: tuple[float, float] = (0.006, 0.1)  # m, rad, of where `backward` goes
     perturbation: float = 0.0  # m, by up to which the socket moves once per episode
-    stiffness: tuple[float, ...] = (3000.0, 3000.0, 3000.0, 75.0, 75.0, 75.0)
-    damping: tuple[float, ...] = (180.0, 180.0, 180.0, 7.0, 7.0, 7.0)
-    clip_positive: tuple[float, ...] = (0.002, 0.002, 0.003, 0.05, 0.014, 0.02)
-    clip_negative: tuple[float, ...] = (0.0025, 0.0015, 0.002, 0.05, 0.014, 0.02)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -48,16 +35,16 @@ class PcbInsertionConfig(ManipulationConfig):
             )
 
 
-class PcbInsertionEnv(ManipulationEnv):
-    """Insert a connector with 0.4 mm clearance. Seated: reward 1 and the end; else reward 0.
+class InsertionEnv(ManipulationEnv):
+    """Insert what is held into its socket. Seated: reward 1 and the end; else reward 0.
 
-    With a `perturbation` the socket, with its board and fixture, moves once per episode, before a
+    With a `perturbation` the socket, with all that it is fixed to, moves once per episode, before a
     random step, by a random vector of the horizontal plane: uniform direction, length uniform up
     to that. The goal moves along, the workspace box does not. If the tool is at the rim or below,
     it happens before the next step at which it is above.
 
     With an `agent` two take turns, so that nothing else has to reset: forward inserts; backward
-    pulls the connector out and takes it to a start, which is drawn at each of its resets, and is
+    pulls out what is held and takes it to a start, which is drawn at each of its resets, and is
     successful there. `start_pose` (7) tells that pose, base frame.
     """
 
@@ -65,22 +52,31 @@ class PcbInsertionEnv(ManipulationEnv):
 
     def __init__(
         self,
-        arm: str = "panda",
-        observations: str = "state",
-        render_mode: str | None = None,
-        agent: str = "",
-        **arguments,
+        arm: str,
+        held: HeldObject,
+        add_scene: Callable[[mujoco.MjSpec], None],
+        seat: np.ndarray,
+        depth: float,
+        config: InsertionConfig,
+        observations: str,
+        render_mode: str | None,
+        agent: str,
     ):
+        """`seat` (3,) m, base frame: of the tip when seated, `depth` m below the socket's rim.
+
+        The scene's mocap body `fixture` holds the socket, with its origin at the seat.
+        """
         super().__init__(
             arm,
-            pcb_scene.CONNECTOR,
-            pcb_scene.add_pcb_scene,
-            goal=Pose(pcb_scene.SEAT, TOOL_DOWN),
-            config=PcbInsertionConfig.from_arguments(arguments),
+            held,
+            add_scene,
+            goal=Pose(seat, TOOL_DOWN),
+            config=config,
             observations=observations,
             render_mode=render_mode,
             agent=agent,
         )
+        self.depth = depth
         self.start = self.goal
         if agent:
             self.observation_space["start_pose"] = spaces.Box(-np.inf, np.inf, (7,), np.float32)
@@ -135,7 +131,7 @@ class PcbInsertionEnv(ManipulationEnv):
 
     def _is_clear(self) -> bool:
         """Whether the socket can be moved without moving into the tool."""
-        rim = self.goal.position[2] + pcb_scene.DEPTH
+        rim = self.goal.position[2] + self.depth
         return self.robot.pose.position[2] > rim + PERTURBATION_HEIGHT
 
     def _perturb(self) -> None:

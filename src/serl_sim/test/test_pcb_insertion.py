@@ -10,8 +10,9 @@ from scipy.spatial.transform import Rotation
 
 from franka_impedance_controller import Gains
 from serl_sim import pcb_scene
-from serl_sim.demonstrators import PcbInsertionDemonstrator, PcbRetractionDemonstrator
-from serl_sim.insertion_env import PERTURBED_STEPS, PcbInsertionConfig, PcbInsertionEnv
+from serl_sim.demonstrators import PcbInsertionDemonstrator, RetractionDemonstrator
+from serl_sim.insertion_env import PERTURBED_STEPS
+from serl_sim.pcb_env import PcbInsertionConfig, PcbInsertionEnv
 from serl_sim.robot import Pose
 
 
@@ -387,7 +388,7 @@ def test_two_agents_take_turns_from_where_the_tool_is():
     assert not env.is_success()
     offset = observation["start_pose"][:3] - env.goal.position
     assert offset[2] == pytest.approx(env.config.reset_height, abs=1e-6)
-    demonstrator = PcbRetractionDemonstrator(env, seed=0)
+    demonstrator = RetractionDemonstrator(env, seed=0)
     terminated, before = False, env.robot.data.time
     while not terminated and env.robot.data.time < before + 10.0:
         observation, reward, terminated, _, info = env.step(demonstrator(observation))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from serl_sim.insertion_env import PcbInsertionEnv
+from serl_sim.pcb_env import PcbInsertionEnv
 from serl_sim.robot import Pose
 
 
@@ -88,7 +88,7 @@ def test_no_render_mode_renders_nothing(env):
 def test_without_a_renderer_states_work_and_images_are_one_line():
     """A machine without EGL and display: MuJoCo is told to use none."""
     script = (
-        "from serl_sim.insertion_env import PcbInsertionEnv\n"
+        "from serl_sim.pcb_env import PcbInsertionEnv\n"
         "PcbInsertionEnv().reset(seed=0)\n"
         "try:\n"
         "    PcbInsertionEnv(observations='vision')\n"
