@@ -82,7 +82,8 @@ class PlannedReset(gym.Wrapper):
 
         Nothing moves where the plan is another than to drive.
         """
-        plan = self._planner(ResetRequest(self._agent, False, self._observation, ()))
+        claimed = (self._agent,)  # the success that is looked at: nothing else is touched
+        plan = self._planner(ResetRequest(self._agent, False, self._observation, claimed))
         if plan.kind is ResetKind.WAYPOINTS:
             self._follow("", plan.waypoints, plan.gripper)
             self._driven = True

@@ -29,6 +29,11 @@ class ResetConfig:
     angular_speed: float = 1.0  # rad/s, peak
     gripper: float | None = None  # opening before the lift, 0 closed to 1 open; none: as it is
     agents: tuple[str, ...] = ()  # in turn
+    # Where an object lies as it was left, it may lie where an agent fails for ever. From so many
+    # failures in a row on, the tool goes through it on its way to the start; 0: never.
+    stir_after: int = 0
+    stir_strokes: tuple[float, ...] = ()  # (4 n,) m: from x, y to x, y
+    stir_height: float = 0.0  # m, z of the tool in them
 
     def __post_init__(self) -> None:
         expect(self.source in SOURCES, "source", f"one of {', '.join(SOURCES)}", self.source)
@@ -44,6 +49,7 @@ class ResetConfig:
         enough = self.source != "agents" or len(agents) >= 2
         expect(enough, "agents", "2 or more for source: agents", agents)
         self._check_start()
+        self._check_stirring()
 
     def _check_start(self) -> None:
         pose = list(self.start_pose)
@@ -54,6 +60,14 @@ class ResetConfig:
         expect(self.source != "scripted", "start_pose", "one for source: scripted", "none")
         random = self.random_xy > 0.0 or self.random_rz > 0.0
         expect(not random, "start_pose", "one, with random_xy or random_rz about it", "none")
+
+    def _check_stirring(self) -> None:
+        expect(self.stir_after >= 0, "stir_after", "at least 0", self.stir_after)
+        strokes, ready = len(self.stir_strokes), self.source == "agents" and self.start_pose
+        expect(strokes % 4 == 0, "stir_strokes", "4 numbers for each", f"{strokes} numbers")
+        if self.stir_after > 0:
+            expect(ready, "stir_after", "0 without start_pose and source: agents", self.stir_after)
+            expect(strokes > 0, "stir_strokes", "some, with stir_after", "none")
 
 
 class ResetKind(IntEnum):
@@ -83,7 +97,10 @@ class ResetPlan:
 
 
 class ResetPlanner:
-    """Plans resets as configured. It remembers nothing but whether a person has confirmed."""
+    """Plans resets as configured.
+
+    It remembers whether a person has confirmed, and who has begun how often in a row.
+    """
 
     def __init__(self, config: ResetConfig, seed: int):
         planned = config.source != "environment"
@@ -91,6 +108,7 @@ class ResetPlanner:
         self._config = config
         self._random = np.random.default_rng(seed)
         self._asked = self._confirmed = False
+        self._begun, self._in_a_row = "", 0
 
     def confirm(self) -> None:
         """A person has put back what has to be. Counts only while that is being asked for."""
@@ -117,9 +135,15 @@ class ResetPlanner:
 
     def _agents(self, request: ResetRequest) -> ResetPlan:
         if self._config.start_pose and not request.driven:
-            return self._drive(request, "")
+            return self._drive(request, "", stirs=self._is_stuck(request))
         agent, why = self._choose(request.agent, request.solved)
+        self._in_a_row = self._in_a_row + 1 if agent == self._begun else 1
+        self._begun = agent
         return self._switch(request, agent, why)
+
+    def _is_stuck(self, request: ResetRequest) -> bool:
+        failures = self._in_a_row if request.agent not in request.solved else 0
+        return 0 < self._config.stir_after <= failures
 
     def _switch(self, request: ResetRequest, agent: str, why: str) -> ResetPlan:
         gripper = None if request.driven else self._config.gripper
@@ -143,13 +167,24 @@ class ResetPlanner:
         first = last or in_turn[0]
         return first, f"{first} begins, nothing is solved"
 
-    def _drive(self, request: ResetRequest, agent: str) -> ResetPlan:
+    def _drive(self, request: ResetRequest, agent: str, stirs: bool = False) -> ResetPlan:
         config, measured = self._config, _measured(request.observation)
         speeds = config.linear_speed, config.angular_speed
-        waypoints = plan_path(measured, self._random_start(), config.lift, *speeds)
-        return ResetPlan(
-            ResetKind.WAYPOINTS, agent, waypoints, config.gripper, "drives to the start"
-        )
+        strokes = self._random_strokes() if stirs else []
+        waypoints = plan_path(measured, self._random_start(), config.lift, *speeds, strokes)
+        failed = f" through what {request.agent} failed at {self._in_a_row} times" if stirs else ""
+        message = f"drives{failed} to the start"
+        return ResetPlan(ResetKind.WAYPOINTS, agent, waypoints, config.gripper, message)
+
+    def _random_strokes(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Half of them in random order, each from its begin to a random place on it."""
+        ends = self._random.permutation(np.reshape(self._config.stir_strokes, (-1, 2, 2)))
+        chosen = ends[: -(-len(ends) // 2)]
+        chosen[:, 1] -= self._random.uniform(size=(len(chosen), 1)) * (chosen[:, 1] - chosen[:, 0])
+        return [(self._stirring(begin), self._stirring(end)) for begin, end in chosen]
+
+    def _stirring(self, place: np.ndarray) -> np.ndarray:  # (2,) -> (7,)
+        return np.array([*place, self._config.stir_height, *self._config.start_pose[3:]])
 
     def _random_start(self) -> np.ndarray:
         """(7,): start_pose, moved and turned at random."""

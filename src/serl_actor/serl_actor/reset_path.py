@@ -5,6 +5,7 @@ goal is lower: out of a socket or a bin first, then over its walls. Each is a st
 rest to rest. Poses are (7,): position (m), quaternion x-y-z-w; base frame, whose z points up.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -15,22 +16,34 @@ PEAK = 15.0 / 8.0  # peak speed of a minimum-jerk move over its mean
 
 
 def plan_path(
-    start: np.ndarray, goal: np.ndarray, lift: float, linear_speed: float, angular_speed: float
+    start: np.ndarray,
+    goal: np.ndarray,
+    lift: float,
+    linear_speed: float,
+    angular_speed: float,
+    strokes: Sequence[tuple[np.ndarray, np.ndarray]] = (),
 ) -> np.ndarray:
     """Way-points (n, 8) from `start` to `goal`: time (s, from 0.1 s on) and pose.
 
     The tool first rises by `lift` (m), or more where the goal is higher. It is never faster than
-    `linear_speed` (m/s) and `angular_speed` (rad/s). The last pose is the goal.
+    `linear_speed` (m/s) and `angular_speed` (rad/s). The last pose is the goal. On the way it makes
+    `strokes`, straight from the first pose of each to the second, to each as to the goal.
     """
-    height = max(start[2] + lift, goal[2])
-    above_start, above_goal = start.copy(), goal.copy()
-    above_start[2] = above_goal[2] = height
-    corners = start, above_start, above_goal, goal
+    corners = [start]
+    for stroke in (*strokes, (goal,)):
+        corners += [*_over(corners[-1], stroke[0], lift), *stroke]
     poses = np.concatenate(
         [_line(*ends, linear_speed, angular_speed) for ends in pairwise(corners)]
     )
     times = PERIOD_S * np.arange(1, len(poses) + 1)
     return np.column_stack([times, poses])
+
+
+def _over(start: np.ndarray, goal: np.ndarray, lift: float) -> tuple[np.ndarray, np.ndarray]:
+    """Poses above both, at one height."""
+    above_start, above_goal = start.copy(), goal.copy()
+    above_start[2] = above_goal[2] = max(start[2] + lift, goal[2])
+    return above_start, above_goal
 
 
 def _line(

@@ -134,6 +134,7 @@ def test_what_is_driven_ahead_of_a_reset_is_not_driven_again():
         ("", False), ("forward", False), ("forward", True), ("forward", False), ("forward", True)
     ]  # fmt: skip
     assert [count for _, count, _ in world.driven[1:]] == [0, 1, 0, 1, 0]
+    assert planner.requests[1].solved == ("forward",)  # its success is looked at, not undone
 
 
 def test_nothing_moves_ahead_of_a_reset_that_is_no_drive():

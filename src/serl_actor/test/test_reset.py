@@ -136,6 +136,68 @@ def test_an_agent_of_another_run_is_not_known():
         planner.plan(ask("sideways"))
 
 
+# -- stirring
+
+LOW = 0.06  # m
+STROKES = (0.4, -0.1, 0.6, -0.1, 0.4, 0.1, 0.6, 0.1, 0.5, 0.2, 0.5, 0.0)
+STIRRED = ResetConfig(
+    "agents", START, agents=TURNS, stir_after=2, stir_strokes=STROKES, stir_height=LOW
+)
+
+
+def fail(planner, agent, *, solved=()) -> bool:
+    """A reset after the agent's episode; whether the tool went down to the object in it."""
+    plan = planner.plan(ask(agent, solved=solved))
+    planner.plan(ask(agent, driven=True, solved=solved))
+    assert (plan.kind, plan.agent) == (ResetKind.WAYPOINTS, "")
+    np.testing.assert_allclose(plan.waypoints[-1, 1:], START, atol=1e-12)
+    stirs = plan.waypoints[:, 3].min() < HERE["pose"][2] - 0.01
+    assert stirs == ("failed at" in plan.message)
+    return stirs
+
+
+def test_from_the_second_failure_in_a_row_on_the_object_is_moved():
+    planner = ResetPlanner(STIRRED, seed=0)
+    planner.plan(ask(driven=True))  # forward begins
+    assert [fail(planner, "forward") for _ in range(4)] == [False, True, True, True]
+    assert not fail(planner, "forward", solved=("forward",))  # backward begins
+    assert [fail(planner, "backward") for _ in range(2)] == [False, True]
+    assert "what backward failed at 3 times" in planner.plan(ask("backward")).message
+
+
+def test_a_success_that_is_claimed_is_not_touched():
+    planner = ResetPlanner(STIRRED, seed=0)
+    planner.plan(ask(driven=True))
+    assert [fail(planner, "forward") for _ in range(2)] == [False, True]
+    assert not fail(planner, "forward", solved=("forward",))
+
+
+def test_strokes_begin_at_their_ends_and_go_a_random_part_of_the_way():
+    planner = ResetPlanner(STIRRED, seed=0)
+    planner.plan(ask(driven=True))
+    fail(planner, "forward")
+    ends = np.reshape(STROKES, (3, 2, 2))
+    shares, chosen = [], []
+    for _ in range(60):
+        assert planner.plan(ask("forward", driven=True)).agent == "forward"
+        path = planner.plan(ask("forward")).waypoints[:, 1:4]
+        low = np.abs(path[:, 2] - LOW) < 1e-9
+        runs = np.split(path, np.flatnonzero(np.diff(low.astype(int))) + 1)
+        strokes = [run for run in runs if abs(run[0, 2] - LOW) < 1e-9]
+        assert len(strokes) == 2  # half of three
+        for stroke in strokes:
+            begins = np.abs(ends[:, 0] - stroke[0, :2]).max(axis=1) < 1e-9
+            (number,) = np.flatnonzero(begins)
+            way = ends[number, 1] - ends[number, 0]
+            share = (stroke[-1, :2] - ends[number, 0]) @ way / (way @ way)
+            np.testing.assert_allclose(stroke[-1, :2], ends[number, 0] + share * way, atol=1e-9)
+            shares.append(share)
+            chosen.append(number)
+    assert min(shares) >= 0.0 and max(shares) <= 1.0
+    assert np.histogram(shares, 4, (0, 1))[0].min() > 15  # of 30 expected in each
+    assert np.bincount(chosen).min() > 25  # of 40
+
+
 # -- person
 
 
@@ -184,6 +246,13 @@ def test_without_a_start_pose_the_arm_stays_where_the_person_left_it():
         ({"linear_speed": 0.0}, "reset.linear_speed: expected above 0, got 0.0"),
         ({"angular_speed": 0.0}, "reset.angular_speed: expected above 0, got 0.0"),
         ({"gripper": 1.5}, "reset.gripper: expected 0 to 1, got 1.5"),
+        ({"stir_after": -1}, "reset.stir_after: expected at least 0, got -1"),
+        ({"stir_strokes": [0.1, 0.2]}, "reset.stir_strokes: expected 4 numbers for each, got 2"),
+        ({"stir_after": 1}, "reset.stir_after: expected 0 without start_pose and source: agents"),
+        (
+            {"source": "agents", "agents": TURNS, "start_pose": START, "stir_after": 1},
+            "reset.stir_strokes: expected some, with stir_after, got none",
+        ),
     ],
 )
 def test_a_mistake_is_one_line(section, expected):

@@ -88,6 +88,24 @@ def test_it_rises_to_a_higher_goal_before_it_moves_over_and_no_higher():
     assert aside.any() and path[aside, 3] == pytest.approx(0.4)
 
 
+def test_on_the_way_it_makes_strokes_each_from_above():
+    start, goal = pose([0.4, 0.1, 0.1]), pose([0.6, 0.1, 0.3])
+    strokes = [
+        (pose([0.5, 0.0, 0.02]), pose([0.5, 0.2, 0.02])),
+        (pose([0.3, 0.0, 0.02]), pose([0.4, 0.0, 0.02])),
+    ]
+    path = plan_path(start, goal, 0.08, 0.25, 1.0, strokes)[:, 1:4]
+    corners = [
+        *([0.4, 0.1, 0.18], [0.5, 0.0, 0.18], [0.5, 0.0, 0.02], [0.5, 0.2, 0.02]),
+        *([0.5, 0.2, 0.1], [0.3, 0.0, 0.1], [0.3, 0.0, 0.02], [0.4, 0.0, 0.02]),
+        *([0.4, 0.0, 0.3], [0.6, 0.1, 0.3]),
+    ]
+    reached = [np.flatnonzero(np.abs(path - corner).max(axis=1) < 1e-9)[0] for corner in corners]
+    assert reached == sorted(reached) and reached[-1] == len(path) - 1
+    low = path[:, 2] < 0.02 + 1e-9  # only on the strokes, and where they begin
+    assert (path[low, 0] == 0.5).sum() + (np.abs(path[low, 1]) < 1e-9).sum() >= low.sum()
+
+
 def test_where_it_is_already_there_is_nothing_to_drive():
     assert plan_path(pose([0.4, 0.1, 0.1]), pose([0.4, 0.1, 0.1]), 0.0, 0.25, 1.0).shape == (0, 8)
 

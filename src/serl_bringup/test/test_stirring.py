@@ -1,0 +1,39 @@
+"""What object relocation's reset does where an agent fails again and again."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from serl_actor.environment import make_environment
+from serl_actor.reset import ResetPlanner, ResetRequest
+from serl_bringup.task import load_tasks
+from serl_sim import relocation_scene
+from serl_sim.robot import Pose
+
+CORNERS = [(-0.065, -0.135), (0.065, -0.135), (-0.065, 0.135), (0.065, 0.055)]
+
+
+@pytest.mark.parametrize("corner", CORNERS)
+def test_a_cube_in_a_corner_comes_out_of_it_and_stays_in_its_bin(corner):
+    tasks = load_tasks("object_relocation", observations="state")
+    task = tasks["forward"]
+    environment = make_environment(replace(task.environment, relative_frame=False))
+    simulation = environment.unwrapped
+    observation, _ = environment.reset(seed=0)
+    place = relocation_scene.CENTER + np.array([*corner, relocation_scene.CUBE / 2])
+    simulation.put_cube(Pose(place, Rotation.identity()))
+    planner = ResetPlanner(task.reset, seed=0)
+    moved = []
+    for _ in range(6 + task.reset.stir_after):
+        planner.plan(ResetRequest("forward", True, observation, ()))
+        plan = planner.plan(ResetRequest("forward", False, observation, ()))
+        options = {"agent": "", "waypoints": plan.waypoints, "gripper": plan.gripper}
+        observation, info = environment.reset(options=options)
+        assert not info["rescued"]
+        moved.append(np.linalg.norm(simulation.cube.position[:2] - place[:2]))
+    assert max(moved[: task.reset.stir_after - 1]) < 0.001  # not from the first failure on
+    assert max(moved) > 0.03
+    assert simulation.cube.position[1] * corner[1] > 0.0
+    environment.close()
