@@ -19,7 +19,7 @@ NO_PENALTY = torch.zeros(())  # of any batch without a gripper
 NO_DEMONSTRATION = torch.zeros(())  # of any batch without prior data
 ONE_STEP = torch.ones(())
 CPU = torch.device("cpu")
-INDEX_BYTES = 8  # of next, rank, place among the sampleable ones, episode, each frame of the stack
+INDEX_BYTES = 8  # of next, episode, each frame of the stack; place and rank in two `_Slots`
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,34 @@ class Batch:
     def concatenate(first: "Batch", second: "Batch") -> "Batch":
         pairs = zip(vars(first).values(), vars(second).values(), strict=True)
         return Batch(*map(torch.cat, pairs))
+
+
+class _Slots:
+    """Some of `capacity` slots: those that can be drawn."""
+
+    def __init__(self, capacity: int) -> None:
+        self.members = np.zeros(capacity, np.int64)  # the first `size`, in any order
+        self.rank = np.full(capacity, NONE)  # where a slot stands in them
+        self.size = 0
+
+    def add(self, slot: int) -> None:
+        self.rank[slot] = self.size
+        self.members[self.size] = slot
+        self.size += 1
+
+    def remove(self, slot: int) -> None:
+        """The last of them moves to its place; nothing where it is none of them."""
+        rank = self.rank[slot]
+        if rank != NONE:
+            self.size -= 1
+            last = self.members[self.size]
+            self.members[rank] = last
+            self.rank[last] = rank
+            self.rank[slot] = NONE
+
+    def draw(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """(count,), uniformly and with replacement."""
+        return self.members[rng.integers(self.size, size=count)]
 
 
 class ReplayBuffer:
@@ -87,20 +115,23 @@ class ReplayBuffer:
         )
         self._next = np.full(capacity, NONE)  # slot of the next observation
         self._stack = np.full((capacity, frames.stack), NONE)  # slots of the frames, newest last
-        self._sampleable = np.zeros(
-            capacity, np.int64
-        )  # the first `len(self)`: slots, in any order
-        self._rank = np.full(capacity, NONE)  # where a slot stands in `_sampleable`
+        self._sampleable = _Slots(capacity)
+        self._corrected = _Slots(capacity)  # of those, where a person commanded the action
+        self._intervened = np.zeros(capacity, bool)
         self._episode = np.full(capacity, NONE)  # running number of the slot's episode
         self._episodes: dict[tuple[str, int], int] = {}  # (actor, episode) under way: that number
         self._episode_count = 0
-        self._size = 0
         self._head = 0  # slot that is written next
         self._open: dict[str, tuple[int, int, int]] = {}  # actor: its last (episode, step, slot)
 
     def __len__(self) -> int:
         """Number of transitions that can be sampled."""
-        return self._size
+        return self._sampleable.size
+
+    @property
+    def corrections(self) -> int:
+        """Number of those in which a person commanded the action."""
+        return self._corrected.size
 
     @property
     def capacity(self) -> int:
@@ -110,7 +141,8 @@ class ReplayBuffer:
     @property
     def nbytes(self) -> int:
         """Memory of the full buffer, which the system gives as it fills."""
-        arrays = [a for a in vars(self).values() if isinstance(a, np.ndarray)]
+        parts = vars(self), vars(self._sampleable), vars(self._corrected)
+        arrays = [a for part in parts for a in part.values() if isinstance(a, np.ndarray)]
         return sum(a.nbytes for a in arrays) + sum(t.nbytes for t in self._data.values())
 
     def add(
@@ -131,6 +163,7 @@ class ReplayBuffer:
         self._data["reward"][slot] = transition.reward
         self._data["mask"][slot] = 1.0 - transition.terminated
         self._data["grasp_penalty"][slot] = transition.grasp_penalty
+        self._intervened[slot] = transition.intervened
         previous = self._open.pop(transition.actor, None)
         if previous is not None:
             previous_episode, step, previous_slot = previous
@@ -145,16 +178,19 @@ class ReplayBuffer:
             for member in np.flatnonzero(self._episode == episode):
                 self._forget(int(member))
 
-    def sample(self, count: int, n_step: int = 1, discount: float = 1.0) -> Batch:
+    def sample(
+        self, count: int, n_step: int = 1, discount: float = 1.0, corrections: bool = False
+    ) -> Batch:
         """`count` transitions, uniformly and with replacement; a view of each frame at random.
 
         Of `n_step` steps each, or as many as there are up to the end of the episode, or so far.
+        With `corrections`, only those in which a person commanded the (first) action.
         """
-        slots = self._sample_slots(count)
+        slots = (self._corrected if corrections else self._sampleable).draw(count, self._rng)
         last, steps = slots, np.ones(count, np.float32)
         reward, penalty = (self._take_one(name, slots) for name in ("reward", "grasp_penalty"))
         for _ in range(n_step - 1):
-            goes_on = self._rank[self._next[last]] != NONE
+            goes_on = self._sampleable.rank[self._next[last]] != NONE
             last = np.where(goes_on, self._next[last], last)
             weight = torch.from_numpy(np.float32(goes_on * discount**steps)).to(self._device)
             reward = reward + weight * self._take_one("reward", last)
@@ -175,14 +211,11 @@ class ReplayBuffer:
 
     def sample_next_frames(self, count: int) -> Tensor:
         """(count, cameras, stack, ...): `sample` where a batch's next_frames are all one needs."""
-        return self._take_frames(self._next[self._sample_slots(count)])
+        return self._take_frames(self._next[self._sampleable.draw(count, self._rng)])
 
     def states(self) -> Tensor:
         """(N, S): the state of every transition that can be sampled."""
-        return self._take("state", self._sampleable[: self._size])
-
-    def _sample_slots(self, count: int) -> np.ndarray:
-        return self._sampleable[self._rng.integers(self._size, size=count)]
+        return self._take("state", self._sampleable.members[: len(self)])
 
     def _take(self, name: str, slots: np.ndarray) -> Tensor:
         return self._data[name].index_select(0, torch.from_numpy(slots).to(self._device))
@@ -227,9 +260,9 @@ class ReplayBuffer:
         self._stack[following, :-1] = self._stack[slot, 1:]
         if NONE in self._stack[slot]:
             return
-        self._rank[slot] = self._size
-        self._sampleable[self._size] = slot
-        self._size += 1
+        self._sampleable.add(slot)
+        if self._intervened[slot]:
+            self._corrected.add(slot)
 
     def _lose_frame(self, slot: int) -> None:
         """Withdraws the later transitions that see the frame of `slot`, which is overwritten."""
@@ -250,20 +283,16 @@ class ReplayBuffer:
         self._stack[slot] = NONE
 
     def _withdraw(self, slot: int) -> None:
-        """Takes a slot out of the sampleable ones: the last of them moves to its place."""
-        rank = self._rank[slot]
-        if rank != NONE:
-            self._size -= 1
-            last = self._sampleable[self._size]
-            self._sampleable[rank] = last
-            self._rank[last] = rank
-            self._rank[slot] = NONE
+        """Takes a slot out of those that can be drawn."""
+        self._sampleable.remove(slot)
+        self._corrected.remove(slot)
 
 
 def slot_bytes(spec: ObservationSpec, action_size: int, frames: Frames) -> int:
     """Memory of one observation with its transition."""
     widths = _slot(spec, action_size, frames).values()
-    return sum(width * dtype.itemsize for width, dtype in widths) + INDEX_BYTES * (4 + frames.stack)
+    index = INDEX_BYTES * (6 + frames.stack) + 1  # whether a person intervened
+    return sum(width * dtype.itemsize for width, dtype in widths) + index
 
 
 def _slot(

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 import torch
@@ -256,19 +257,33 @@ class Trainer:
         return self._vice.step(self._sample_reached()) if due else {}
 
     def _sample(self) -> Batch:
-        """Half online, half prior (RLPD, "symmetric sampling"); all online without prior data."""
+        """Half of what actors did, half of what was shown (RLPD, "symmetric sampling").
+
+        All of the former, where nothing was shown.
+        """
         size = self._config.batch_size
-        returns = self._rlpd_config.n_step, self._rlpd_config.discount
-        if len(self._prior) == 0:
-            return self._augmented(self._online.sample(size, *returns))
-        online = self._online.sample(size // 2, *returns)
-        online = replace(online, demonstrated=torch.zeros_like(online.reward))
-        prior = self._demonstrated(size - size // 2)
-        return self._augmented(Batch.concatenate(online, prior))
+        is_shown = len(self._prior) + self._online.corrections > 0
+        shown = size - size // 2 if is_shown else 0
+        batch = _marked(self._online.sample(size - shown, *self._returns), demonstrated=0.0)
+        if is_shown:
+            batch = Batch.concatenate(batch, self._demonstrated(shown))
+        return self._augmented(batch)
 
     def _demonstrated(self, count: int) -> Batch:
-        batch = self._prior.sample(count, self._rlpd_config.n_step, self._rlpd_config.discount)
-        return replace(batch, demonstrated=torch.ones_like(batch.reward))
+        """Of the prior data and a person's corrections, uniformly."""
+        prior, corrections = len(self._prior), self._online.corrections
+        share = corrections / (prior + corrections)
+        corrected = int(self._rng.binomial(count, share)) if corrections else 0
+        parts = []
+        if corrected < count:
+            parts.append(self._prior.sample(count - corrected, *self._returns))
+        if corrected > 0:
+            parts.append(self._online.sample(corrected, *self._returns, corrections=True))
+        return reduce(Batch.concatenate, (_marked(part, demonstrated=1.0) for part in parts))
+
+    @property
+    def _returns(self) -> tuple[int, float]:
+        return self._rlpd_config.n_step, self._rlpd_config.discount
 
     def _sample_reached(self) -> Tensor:
         """The policy's states that a step of the classifier chooses its negatives from."""
@@ -341,3 +356,7 @@ class Trainer:
             prior_size=len(self._prior) if self._agent else 0,
             reward_version=self._vice.classifier.version if self._vice else 0,
         )
+
+
+def _marked(batch: Batch, demonstrated: float) -> Batch:
+    return replace(batch, demonstrated=torch.full_like(batch.reward, demonstrated))

@@ -104,9 +104,7 @@ class Transition:
     episode: int
     step: int  # in the episode, from 0
     observation: Observation  # that the action was taken from
-    # float32 (action_size,) in [-1, 1], as executed; but an intervention that was rotated into the
-    # tool frame, where an element may exceed 1, is clipped element by element
-    action: np.ndarray
+    action: np.ndarray  # float32 (action_size,) in [-1, 1], as executed
     reward: float
     terminated: bool  # the value of what follows is 0
     truncated: bool  # cut off: the value of what follows is bootstrapped from `final_observation`

@@ -46,11 +46,11 @@ def buffer(capacity=100, seed=0) -> ReplayBuffer:
     return ReplayBuffer(capacity, SPEC, 1, np.random.default_rng(seed))
 
 
-def sampled(replay_buffer, count=400) -> Counter:
+def sampled(replay_buffer, count=400, corrections=False) -> Counter:
     """How often each (actor, episode, step) comes, each checked to be a true pair."""
-    if len(replay_buffer) == 0:
+    if (replay_buffer.corrections if corrections else len(replay_buffer)) == 0:
         return Counter()
-    batch = replay_buffer.sample(count)
+    batch = replay_buffer.sample(count, corrections=corrections)
     state, following = batch.state.numpy(), batch.next_state.numpy()
     np.testing.assert_array_equal(following[:, :2], state[:, :2])  # same actor, same episode
     np.testing.assert_array_equal(following[:, 2], state[:, 2] + 1)  # t and t + 1
@@ -207,7 +207,7 @@ def test_states_are_those_of_the_sampleable_transitions():
 
 def test_memory_is_stated_and_refused_at_construction(monkeypatch):
     b = buffer(capacity=1000)
-    assert b.nbytes == 1000 * (4 * (4 + 1 + 3) + 5 * 8)
+    assert b.nbytes == 1000 * (4 * (4 + 1 + 3) + 7 * 8 + 1)
     monkeypatch.setattr(replay, "_available_memory", lambda device: b.nbytes - 1)
     with pytest.raises(ConfigError, match=r"replay_capacity: 1000 .* need .* GB, .* available"):
         buffer(capacity=1000)
@@ -236,6 +236,7 @@ def histories(draw):
                     )
                 )
                 stream[-1].discarded = last and end == "discarded"
+                stream[-1].intervened = draw(st.booleans())
         streams.append([t for t in stream if draw(st.integers(0, 9)) > 0])
     history = []
     while any(streams):
@@ -280,6 +281,9 @@ def test_any_history_gives_exactly_the_true_pairs(history, capacity):
         b.add(transition)
         assert len(b) == len(model(history[:count], capacity))
     assert set(sampled(b)) == model(history, capacity)
+    commanded = {(t.actor, t.episode, t.step) for t in history if t.intervened}
+    assert set(sampled(b, corrections=True)) == model(history, capacity) & commanded
+    assert b.corrections == len(model(history, capacity) & commanded)
 
 
 SEEN = ObservationSpec((("code", 4),), (("wrist_1", (31, 31, 3)), ("wrist_2", (31, 31, 3))))

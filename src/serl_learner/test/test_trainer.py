@@ -1,6 +1,7 @@
 """The loop, driven by a scripted actor: pace, publication, reports, checkpoints, resumption."""
 
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -99,6 +100,36 @@ def test_batches_are_half_online_half_prior():
     batch = harness.trainer._sample()
     prior = {tuple(state) for state in harness.trainer._prior.states().tolist()}
     assert [tuple(state) in prior for state in batch.state.tolist()] == [False] * 4 + [True] * 4
+    assert batch.demonstrated.tolist() == [0.0] * 4 + [1.0] * 4
+
+
+def corrected(every: int, count=25) -> list:
+    data = transitions(count)
+    for transition in data[::every]:
+        transition.intervened = True
+    return data
+
+
+def test_a_correction_is_also_one_of_those_that_were_shown():
+    data = corrected(every=5)
+    harness = Harness([data], demonstrations(), batch_size=400).run()
+    batch = harness.trainer._sample()
+    state = [tuple(row) for row in batch.state.tolist()]
+    shown = Counter(state[200:])
+    prior = {tuple(row) for row in harness.trainer._prior.states().tolist()}
+    corrections = {tuple(t.observation["position"].tolist()) for t in data if t.intervened}
+    assert shown.keys() <= prior | corrections and len(shown.keys() & corrections) == 5
+    share = sum(shown[key] for key in corrections) / 200
+    assert share == pytest.approx(5 / (5 + len(prior)), abs=0.1)  # each as often as the others
+    assert batch.demonstrated.tolist() == [0.0] * 200 + [1.0] * 200
+
+
+def test_without_demonstrations_corrections_are_half_of_the_batch():
+    data = corrected(every=5)
+    harness = Harness([data]).run()
+    batch = harness.trainer._sample()
+    corrections = {tuple(t.observation["position"].tolist()) for t in data if t.intervened}
+    assert {tuple(row) for row in batch.state[4:].tolist()} <= corrections
     assert batch.demonstrated.tolist() == [0.0] * 4 + [1.0] * 4
 
 
