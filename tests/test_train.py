@@ -13,7 +13,9 @@ import yaml
 from running import wait_until
 from serl_command import command, environment, node_processes, serl
 
+from serl_actor.corrector import PATIENCE
 from serl_bringup.assessment import open_agents
+from serl_bringup.records import read_episodes
 from serl_bringup.run_folder import RunFolder
 from serl_learner.codec import decode_transition
 from serl_learner.transition_log import read_transitions
@@ -222,6 +224,15 @@ MISTAKES = {
         ["pcb_insertion", "--demos", "0", "--set", "actor.random_steps=100"],
         "encoder.channels: expected demonstrations to choose 64 of 512 by",
     ),
+    "nobody to help": (
+        ["--env", "gymnasium:Pendulum-v1", "--intervene", "scripted"],
+        "intervention.device: expected none without environment.demonstrator, got scripted",
+    ),
+    "helpers that differ": (
+        ["pcb_insertion_reset_free", "--intervene", "scripted"],
+        "intervention.device: expected none, as the agents' demonstrators differ, got scripted",
+    ),
+    "an unknown helper": (["pcb_insertion", "--intervene", "mouse"], "one of none, scripted"),
     "resume with a seed": (["--resume", "--run-dir", "nowhere", "--seed", "0"], "no seed"),
     "resume in real time": (["--resume", "--run-dir", "nowhere", "--real-time"], "no real_time"),
     "nothing to resume": (["--resume", "--run-dir", "nowhere"], "not a run folder"),
@@ -235,6 +246,25 @@ def test_a_mistake_gets_one_line_and_exit_code_2(arguments, says, tmp_path):
     assert says in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert not list(tmp_path.rglob("config.yaml"))  # no half-made run is left in the way
+
+
+def test_corrections_are_logged_and_counted(task, tmp_path):
+    run = tmp_path / "run"
+    few = ("--demos", 2, "--max-steps", 400, "--evaluate", 0)
+    # A policy that never learns, and long episodes: a helper always has to come.
+    helpless = task(environment={"max_episode_steps": 100}, learner={"training_starts": 10_000})
+    done = serl("train", helpless, "--intervene", "scripted", *few, "--run-dir", run)
+    assert done.returncode == 0, done.stdout + done.stderr
+    logged = read_transitions(run / "transitions/actor.mcap", "reach")
+    transitions = list(map(decode_transition, logged))
+    corrected = [t for t in transitions if t.intervened]
+    assert 20 <= len(corrected) < 200
+    assert min(t.step for t in corrected) >= PATIENCE[0] - 1  # the policy had tried
+    rows = read_episodes(run / "episodes.csv")
+    assert sum(row["intervened_steps"] for row in rows) == len(corrected)
+    assert json.loads((run / "result.json").read_text())["intervened_share"] == pytest.approx(
+        len(corrected) / len(transitions), abs=1e-4
+    )
 
 
 def test_a_run_from_cameras_stores_features_and_logs_images(tmp_path):

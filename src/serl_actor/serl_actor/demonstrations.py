@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from serl_actor.actor import Actor, ActorConfig, Agent, EpisodeStats
-from serl_actor.environment import EnvironmentConfig, make_environment
+from serl_actor.environment import EnvironmentConfig, demonstrator_of, make_environment
 from serl_actor.intervention import Device
 from serl_learner.config import ConfigError
 from serl_learner.transition import Observation, Transition
@@ -49,8 +49,8 @@ def record(
     """
     if episodes < 1:
         raise ConfigError(f"episodes: expected at least 1, got {episodes}")
-    scripted = seed if device is None else None
-    environment = make_environment(config, device=device, demonstrator_seed=scripted)
+    make_device = demonstrator_of(config, seed) if device is None else lambda environment: device
+    environment = make_environment(config, device=make_device)
     recording = _Recording(config.id, episodes, write)
     resting = Resting(environment.action_space.shape[0])
     actor = Actor(

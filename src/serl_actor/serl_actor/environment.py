@@ -39,17 +39,17 @@ def make_environment(
     *,
     resets: Callable[[gym.Env], gym.Env] | None = None,
     judged: Callable[[gym.Env], gym.Env] | None = None,
-    device: Device | None = None,
-    demonstrator_seed: int | None = None,
+    device: Callable[[gym.Env], Device] | None = None,
     render_mode: str | None = None,
 ) -> gym.Env:
     """The environment as actor, demonstrations and evaluation use it.
 
     Observations are dicts of float32 vectors and uint8 images, actions (n,) in [-1, 1]. `resets`
     puts a PlannedReset around it, and `judged` a JudgedEnvironment: resets and rewards then come
-    from outside. `device` may take over at each step; with a `demonstrator_seed` it is the task's
-    own demonstrator. Raises ConfigError, one line, when the environment cannot be made or cannot be
-    acted in; its reset and step raise Fault when a camera, the reward or the reset agent fails.
+    from outside. `device` makes, for the environment below it, what may take over at each step, for
+    example that of `demonstrator_of`. Raises ConfigError, one line, when the environment cannot be
+    made or cannot be acted in; its reset and step raise Fault when a camera, the reward or the
+    reset agent fails.
     """
     environment = CameraGuard(_make(config, render_mode))
     environment = CheckedEnvironment(environment, config.id)
@@ -60,10 +60,8 @@ def make_environment(
         environment = resets(environment)
     if judged is not None:
         environment = judged(environment)
-    if demonstrator_seed is not None:
-        device = make_demonstrator(config, environment, demonstrator_seed)
     if device is not None:
-        environment = Intervention(environment, device)
+        environment = Intervention(environment, device(environment), turned=config.relative_frame)
     if config.relative_frame:
         environment = RelativeFrame(environment)
     return environment
@@ -131,8 +129,8 @@ def _unit_actions(environment: gym.Env, name: str) -> gym.Env:
     return gym.wrappers.RescaleAction(environment, np.float32(-1.0), np.float32(1.0))
 
 
-def make_demonstrator(config: EnvironmentConfig, environment: gym.Env, seed: int) -> Device:
-    """The task's own, which acts in the base frame."""
+def demonstrator_of(config: EnvironmentConfig, seed: int) -> Callable[[gym.Env], Device]:
+    """Makes the task's own, which acts in the base frame."""
     where = f"environment.demonstrator: {config.demonstrator!r}"
     module, separator, name = config.demonstrator.partition(":")
     if not (module and separator and name):
@@ -141,7 +139,7 @@ def make_demonstrator(config: EnvironmentConfig, environment: gym.Env, seed: int
         factory = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise ConfigError(f"{where}: {_one_line(error)}") from None
-    return factory(environment.unwrapped, seed)
+    return lambda environment: factory(environment.unwrapped, seed)
 
 
 def _one_line(error: Exception) -> str:

@@ -7,6 +7,7 @@ from gymnasium import spaces
 from serl_actor.environment import (
     EnvironmentConfig,
     control_period_s,
+    demonstrator_of,
     is_success,
     make_environment,
 )
@@ -201,7 +202,7 @@ def test_the_control_period_is_the_environments_or_a_tenth_of_a_second():
 
 def test_the_demonstrator_drives_the_raw_environment():
     config = EnvironmentConfig(TOOL, relative_frame=True, demonstrator="tool_env:TowardsSocket")
-    environment = make_environment(config, demonstrator_seed=3)
+    environment = make_environment(config, device=demonstrator_of(config, 3))
     environment.reset()
     for _ in range(10):
         *_, terminated, truncated, info = environment.step(np.zeros(6))
@@ -214,7 +215,7 @@ def test_the_demonstrator_drives_the_raw_environment():
 def test_a_demonstrator_that_is_not_there_is_told(name):
     config = EnvironmentConfig(TOOL, demonstrator=name)
     with pytest.raises(ConfigError, match=r"environment\.demonstrator"):
-        make_environment(config, demonstrator_seed=0)
+        make_environment(config, device=demonstrator_of(config, 0))
 
 
 def test_an_environment_that_cannot_start_says_why_in_one_line(monkeypatch):

@@ -5,7 +5,7 @@ import tool_env
 from gymnasium import spaces
 from tool_env import Resting
 
-from serl_actor.environment import EnvironmentConfig, make_environment
+from serl_actor.environment import EnvironmentConfig, demonstrator_of, make_environment
 from serl_actor.evaluation import EvaluationResult, evaluate, evaluate_turns
 from serl_learner.config import ConfigError
 
@@ -21,7 +21,9 @@ def test_cycle_time_counts_successes_only():
 
 
 def test_the_demonstrator_solves_the_task_and_rest_does_not():
-    result = evaluate(make_environment(CONFIG, demonstrator_seed=0), Resting(), 4, seed=1)
+    result = evaluate(
+        make_environment(CONFIG, device=demonstrator_of(CONFIG, 0)), Resting(), 4, seed=1
+    )
     assert result.success_rate == 1.0 and result.lengths == (2, 2, 2, 2)
     assert result.cycle_time_s == pytest.approx(0.1)  # two steps at 20 Hz
     result = evaluate(make_environment(CONFIG), Resting(), 2, seed=1)
@@ -40,7 +42,9 @@ def test_the_policy_is_deterministic_and_meets_the_same_starts():
 
 def test_frames_are_given_where_the_environment_draws():
     frames = []
-    environment = make_environment(CONFIG, demonstrator_seed=0, render_mode="rgb_array")
+    environment = make_environment(
+        CONFIG, device=demonstrator_of(CONFIG, 0), render_mode="rgb_array"
+    )
     evaluate(environment, Resting(), 1, seed=0, on_frame=frames.append)
     assert len(frames) == 3 and frames[0].shape == (4, 6, 3)  # before each of two steps, and after
     with pytest.raises(NotImplementedError, match="draws no pictures"):

@@ -6,7 +6,7 @@ from tool_env import Resting, ToolEnv
 
 from serl_actor import demonstrations
 from serl_actor.actor import Actor, ActorConfig, Agent
-from serl_actor.environment import EnvironmentConfig, make_environment
+from serl_actor.environment import EnvironmentConfig, demonstrator_of, make_environment
 from serl_actor.evaluation import evaluate
 from serl_actor.judged import PERSON_PATIENCE_S, JudgedEnvironment, RewardFault
 from serl_learner.reward import Judgement
@@ -33,7 +33,9 @@ class Script:
 def make(*judgements, **options):
     judge = Script(*judgements)
     judged = make_environment(
-        CONFIG, judged=lambda env: JudgedEnvironment(env, judge, **options), demonstrator_seed=0
+        CONFIG,
+        judged=lambda env: JudgedEnvironment(env, judge, **options),
+        device=demonstrator_of(CONFIG, 0),
     )
     return judged, judge
 
@@ -194,7 +196,9 @@ def test_the_meter_counts_errors_both_ways():
 
 
 def test_without_a_reward_from_outside_nothing_is_metered():
-    result = evaluate(make_environment(CONFIG, demonstrator_seed=0), Resting(), 1, seed=0)
+    result = evaluate(
+        make_environment(CONFIG, device=demonstrator_of(CONFIG, 0)), Resting(), 1, seed=0
+    )
     assert result.errors is None and result.success_rate == 1.0
 
 

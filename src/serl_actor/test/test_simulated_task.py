@@ -9,7 +9,12 @@ from tool_env import Resting
 from serl_actor import frames
 from serl_actor.actor import ActorConfig
 from serl_actor.demonstrations import record, summarise
-from serl_actor.environment import EnvironmentConfig, control_period_s, make_environment
+from serl_actor.environment import (
+    EnvironmentConfig,
+    control_period_s,
+    demonstrator_of,
+    make_environment,
+)
 from serl_actor.evaluation import evaluate
 from serl_learner.config import from_dict, load_task_file
 from serl_learner.transition import ObservationSpec
@@ -83,7 +88,7 @@ def test_the_tool_moves_along_its_own_axes(config):
 
 
 def test_the_demonstrator_is_evaluated_like_a_policy(config):
-    environment = make_environment(config, demonstrator_seed=0)
+    environment = make_environment(config, device=demonstrator_of(config, 0))
     result = evaluate(environment, Resting(), 3, seed=0)
     environment.close()
     assert control_period_s(environment) == pytest.approx(0.1)

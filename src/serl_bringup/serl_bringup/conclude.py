@@ -73,6 +73,7 @@ def _training_result(
         "wall_minutes": round(progress.wall_minutes, 2),
         "episodes": progress.episodes,
         "rescues": progress.rescues,
+        "intervened_share": round(progress.intervened_share, 4),
         "success_rate": None,
         "cycle_time_s": None,
         "critic_steps": learner.critic_steps if learner else 0,

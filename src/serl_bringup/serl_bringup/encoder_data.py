@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import Progress as ProgressBar
 
 from serl_actor import frames
-from serl_actor.environment import make_environment
+from serl_actor.environment import demonstrator_of, make_environment
 from serl_bringup.task import Task
 from serl_learner.config import ConfigError
 
@@ -57,7 +57,9 @@ def collect(
 def _record(task: Task, steps: int, seed: int, progress: Callable[[], None]) -> list[_Episode]:
     config = replace(task.environment, relative_frame=False)
     wandering = make_environment(config)
-    shown = make_environment(config, demonstrator_seed=seed) if config.demonstrator else wandering
+    shown = wandering
+    if config.demonstrator:
+        shown = make_environment(config, device=demonstrator_of(config, seed))
     names = [n for n, s in wandering.observation_space.items() if len(s.shape) == 3]
     if not names or "pose" not in wandering.observation_space.spaces:
         raise ConfigError(f"{task.task}: expected observations of cameras and 'pose'")

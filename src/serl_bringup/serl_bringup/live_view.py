@@ -94,8 +94,7 @@ def _task_rows(progress: Progress, limit: str) -> list[tuple[str, str]]:
         ("episode length", f"{_number(progress.recent_length, '.0f')} steps"),
     ]
     if progress.intervened_steps:
-        share = progress.intervened_steps / max(progress.env_steps, 1)
-        rows.append(("corrected by a person", _percent(share)))
+        rows.append(("corrected by a person", _percent(progress.intervened_share)))
     if progress.rescues:
         rows.append(("put back from outside", f"{progress.rescues}"))
     if progress.discarded:

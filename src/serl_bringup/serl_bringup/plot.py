@@ -16,21 +16,27 @@ WINDOW = 20  # episodes
 
 
 def plot_learning_curves(folders: list[RunFolder], path: Path) -> None:
-    """Success rate (return, where none succeeds) and episode length over environment steps."""
+    """Over environment steps: success rate (return, where none succeeds) and episode length.
+
+    And the share of steps that a person commanded, where there are any.
+    """
     runs = [(folder.path.name, _episodes(folder)) for folder in folders]
     has_success = any(run["success"].any() for _, run in runs)
     outcome, label = ("success", "success rate") if has_success else ("episode_return", "return")
-    figure, (top, bottom) = plt.subplots(2, 1, figsize=(7, 6), sharex=True, layout="constrained")
-    for name, run in runs:
-        top.plot(run["env_steps"], _rolling_mean(run[outcome]), label=name)
-        bottom.plot(run["env_steps"], _rolling_mean(run["length"]), label=name)
-    top.set_ylabel(f"{label}, last {WINDOW} episodes")
-    bottom.set_ylabel(f"episode length (steps), last {WINDOW}")
+    curves = {label: outcome, "episode length (steps)": "length"}
+    if any(run["intervened_steps"].any() for _, run in runs):
+        curves["corrected share"] = "intervened_share"
+    size, shape = (7, 3 * len(curves)), (len(curves), 1)
+    figure, rows = plt.subplots(*shape, figsize=size, sharex=True, layout="constrained")
+    for axes, (shown, column) in zip(rows, curves.items(), strict=True):
+        for name, run in runs:
+            axes.plot(run["env_steps"], _rolling_mean(run[column]), label=name)
+        axes.set_ylabel(f"{shown}, last {WINDOW} episodes")
+        axes.grid(alpha=0.3)
+    top, *_, bottom = rows
     bottom.set_xlabel("environment steps")
     if has_success:
         top.set_ylim(-0.02, 1.02)
-    for axes in (top, bottom):
-        axes.grid(alpha=0.3)
     if len(runs) > 1:
         top.legend(fontsize="small")
     figure.savefig(path, dpi=120)
@@ -43,7 +49,8 @@ def _episodes(folder: RunFolder) -> dict[str, np.ndarray]:
     rows = read_episodes(folder.episodes)
     if not rows:
         raise ConfigError(f"{folder.episodes} is empty: the run ended before its first episode did")
-    return {key: np.array([row[key] for row in rows]) for key in rows[0]}
+    columns = {key: np.array([row[key] for row in rows]) for key in rows[0]}
+    return columns | {"intervened_share": columns["intervened_steps"] / columns["length"]}
 
 
 def _rolling_mean(values: np.ndarray) -> np.ndarray:

@@ -65,6 +65,11 @@ class Progress:
         return self.env_steps * self.control_period_s / 60
 
     @property
+    def intervened_share(self) -> float:
+        """Of all steps: those that a person commanded."""
+        return self.intervened_steps / max(self.env_steps, 1)
+
+    @property
     def recent_success_rate(self) -> float:
         return mean([float(e.success) for e in self.recent])
 

@@ -23,8 +23,14 @@ def _rows(result: dict[str, Any]) -> list[tuple[str, str]]:
         ("wall minutes", show("wall_minutes", ".1f")),
         ("critic steps per environment step", show("utd_ratio", ".2f")),
         ("demonstrations", show("demos", "d")),
+        *_correction_rows(result),
         *_reward_rows(result),
     ]
+
+
+def _correction_rows(result: dict[str, Any]) -> list[tuple[str, str]]:
+    share = result.get("intervened_share")
+    return [("steps corrected by a person", f"{share:.1%}")] if share else []
 
 
 def _reward_rows(result: dict[str, Any]) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from rich.progress import Progress as ProgressBar
 
 from serl_actor.actor import Actor, ActorConfig, Agent, EpisodeStats, PolicySource
 from serl_actor.demonstrations import FAILURES_ALLOWED, Resting
-from serl_actor.environment import control_period_s, make_demonstrator, make_environment
+from serl_actor.environment import control_period_s, demonstrator_of, make_environment
 from serl_actor.probing import GoesOn, Probing
 from serl_actor.relative_frame import RelativeFrame
 from serl_bringup.demonstrations import new_file
@@ -176,7 +176,7 @@ def _acting(
     if policy is not None:
         source = Exploring(policy)
     else:
-        demonstrator = make_demonstrator(config, simulation, seed)
+        demonstrator = demonstrator_of(config, seed)(simulation)
         environment = probing = Probing(environment, demonstrator, seed)
     if config.relative_frame:
         environment = RelativeFrame(environment)

@@ -12,6 +12,7 @@ from ament_index_python.packages import get_package_share_directory
 from franka_impedance_controller import Gains
 from serl_actor.actor import ActorConfig
 from serl_actor.environment import EnvironmentConfig
+from serl_actor.intervention import InterventionConfig
 from serl_actor.reset import DEFAULT_AGENT, ResetConfig
 from serl_learner.bc import BCConfig
 from serl_learner.config import (
@@ -40,6 +41,7 @@ class Task:
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     learner: LearnerConfig = field(default_factory=LearnerConfig)
     actor: ActorConfig = field(default_factory=ActorConfig)
+    intervention: InterventionConfig = field(default_factory=InterventionConfig)
     bc: BCConfig = field(default_factory=BCConfig)
     reward: RewardConfig = field(default_factory=RewardConfig)
     vice: ViceConfig = field(default_factory=ViceConfig)
@@ -50,6 +52,9 @@ class Task:
         if 0 < lead < period:  # the actor would wait for a policy that the learner holds back
             expected = f"0, or at least learner.publish_period ({period})"
             raise ConfigError(f"actor.max_lead: expected {expected}, got {lead}")
+        helped = self.intervention.device == "none" or self.environment.demonstrator
+        device = self.intervention.device
+        expect(helped, "intervention.device", "none without environment.demonstrator", device)
         one_step = (
             self.reward.source != "vice" or self.rlpd.n_step == 1
         )  # it rewards anew, each step
@@ -70,7 +75,7 @@ class Task:
 # Sections of an agent that others than its own nodes, learner and reward, have to know.
 TOLD = ("learner", "reward")
 # What agents that act in one world have in common: it cannot be said of one alone.
-COMMON = ("task", "reset", "actor", "run")
+COMMON = ("task", "reset", "actor", "intervention", "run")
 
 
 def save_team(tasks: dict[str, Task], name: str, run: RunConfig, path: Path) -> None:
@@ -175,6 +180,7 @@ def load_tasks(
         mine["task"] = f"{sections.get('task', '')}/{agent}"
         tasks[agent] = _build(mine, overrides_of(agent, agents, overrides), where)
     _check_turns(next(iter(tasks.values())).reset, tasks, where)
+    _check_helper(tasks, where)
     if not chosen:
         return tasks
     expect(chosen in tasks, f"task {name}", f"an agent of {', '.join(tasks)}", chosen)
@@ -223,6 +229,15 @@ def _check_turns(reset: ResetConfig, tasks: dict[str, Task], where: str) -> None
     expect(reset.source == "agents", f"{where}: reset.source", "agents, of several", reset.source)
     unknown = [agent for agent in reset.agents if agent not in tasks]
     expect(not unknown, f"{where}: reset.agents", f"some of {', '.join(tasks)}", unknown)
+
+
+def _check_helper(tasks: dict[str, Task], where: str) -> None:
+    """The actor has one device for all agents."""
+    (first, *others), name = tasks.values(), "intervention.device"
+    same = all(t.environment.demonstrator == first.environment.demonstrator for t in others)
+    device = first.intervention.device
+    expected = "none, as the agents' demonstrators differ"
+    expect(device == "none" or same, f"{where}: {name}", expected, device)
 
 
 def _build(sections: dict[str, Any], overrides: dict[str, Any], where: str) -> Task:

@@ -1,4 +1,4 @@
-"""Peg insertion: what of each cross section goes into its hole, what does not, and who solves it."""
+"""Peg insertion: which pegs go into their holes, and who solves it, of each cross section."""
 
 import warnings
 
@@ -8,7 +8,7 @@ from gymnasium.utils.env_checker import check_env
 from scipy.spatial.transform import Rotation
 
 from serl_sim import peg_scene
-from serl_sim.demonstrators import RetractionDemonstrator, PegInsertionDemonstrator
+from serl_sim.demonstrators import PegInsertionDemonstrator, RetractionDemonstrator
 from serl_sim.peg_env import PegInsertionConfig, PegInsertionEnv
 from serl_sim.robot import Pose
 

@@ -29,6 +29,9 @@ def add(commands) -> None:
     p.add_argument(
         "--real-time", action="store_true", help="act at the robot's rate, not as fast as possible"
     )
+    p.add_argument("--intervene", metavar="DEVICE",
+                   help="who may take over from the policy: scripted, the task's demonstrator,"
+                   " late and for a short while")  # fmt: skip
     p.add_argument("--run-dir", type=Path, metavar="DIR", help="default: runs/TASK/<date-time>")
     p.add_argument("--resume", action="store_true", help="go on with the run in --run-dir")
     p.add_argument(
@@ -69,6 +72,8 @@ def _train(arguments) -> int:
     overrides = dict(parse_setting(text) for text in arguments.set)
     if arguments.max_steps is not None:
         overrides["actor.max_steps"] = arguments.max_steps
+    if arguments.intervene is not None:
+        overrides["intervention.device"] = arguments.intervene
     options = TrainOptions(
         task=arguments.task,
         environment_id=arguments.env,
