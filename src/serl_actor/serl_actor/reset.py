@@ -34,6 +34,7 @@ class ResetConfig:
     stir_after: int = 0
     stir_strokes: tuple[float, ...] = ()  # (4 n,) m: from x, y to x, y
     stir_height: float = 0.0  # m, z of the tool in them
+    stir_count: int = 1  # so many of them at a time
 
     def __post_init__(self) -> None:
         expect(self.source in SOURCES, "source", f"one of {', '.join(SOURCES)}", self.source)
@@ -68,6 +69,8 @@ class ResetConfig:
         if self.stir_after > 0:
             expect(ready, "stir_after", "0 without start_pose and source: agents", self.stir_after)
             expect(strokes > 0, "stir_strokes", "some, with stir_after", "none")
+        count, given = self.stir_count, max(strokes // 4, 1)
+        expect(1 <= count <= given, "stir_count", f"1 to {given}, the strokes", count)
 
 
 class ResetKind(IntEnum):
@@ -177,9 +180,9 @@ class ResetPlanner:
         return ResetPlan(ResetKind.WAYPOINTS, agent, waypoints, config.gripper, message)
 
     def _random_strokes(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Half of them in random order, each from its begin to a random place on it."""
+        """Some in random order, each from its begin to a random place on it."""
         ends = self._random.permutation(np.reshape(self._config.stir_strokes, (-1, 2, 2)))
-        chosen = ends[: -(-len(ends) // 2)]
+        chosen = ends[: self._config.stir_count]
         chosen[:, 1] -= self._random.uniform(size=(len(chosen), 1)) * (chosen[:, 1] - chosen[:, 0])
         return [(self._stirring(begin), self._stirring(end)) for begin, end in chosen]
 

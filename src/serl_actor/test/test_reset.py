@@ -141,7 +141,7 @@ def test_an_agent_of_another_run_is_not_known():
 LOW = 0.06  # m
 STROKES = (0.4, -0.1, 0.6, -0.1, 0.4, 0.1, 0.6, 0.1, 0.5, 0.2, 0.5, 0.0)
 STIRRED = ResetConfig(
-    "agents", START, agents=TURNS, stir_after=2, stir_strokes=STROKES, stir_height=LOW
+    "agents", START, agents=TURNS, stir_after=2, stir_strokes=STROKES, stir_height=LOW, stir_count=2
 )
 
 
@@ -184,7 +184,7 @@ def test_strokes_begin_at_their_ends_and_go_a_random_part_of_the_way():
         low = np.abs(path[:, 2] - LOW) < 1e-9
         runs = np.split(path, np.flatnonzero(np.diff(low.astype(int))) + 1)
         strokes = [run for run in runs if abs(run[0, 2] - LOW) < 1e-9]
-        assert len(strokes) == 2  # half of three
+        assert len(strokes) == 2
         for stroke in strokes:
             begins = np.abs(ends[:, 0] - stroke[0, :2]).max(axis=1) < 1e-9
             (number,) = np.flatnonzero(begins)
@@ -253,6 +253,7 @@ def test_without_a_start_pose_the_arm_stays_where_the_person_left_it():
             {"source": "agents", "agents": TURNS, "start_pose": START, "stir_after": 1},
             "reset.stir_strokes: expected some, with stir_after, got none",
         ),
+        ({"stir_count": 2}, "reset.stir_count: expected 1 to 1, the strokes, got 2"),
     ],
 )
 def test_a_mistake_is_one_line(section, expected):
