@@ -5,10 +5,30 @@ import sys
 import threading
 from typing import NoReturn
 
-from serl_bringup.commands import benchmark, demos, doctor, encoder, evaluate, plot, reward, train
+from serl_bringup.commands import (
+    benchmark,
+    demos,
+    doctor,
+    encoder,
+    evaluate,
+    plot,
+    report,
+    reward,
+    train,
+)
 from serl_learner.config import ConfigError
 
-COMMANDS = (train, evaluate, demos, encoder, reward, plot, benchmark, doctor)  # in this order
+COMMANDS = (
+    train,
+    evaluate,
+    demos,
+    encoder,
+    reward,
+    plot,
+    report,
+    benchmark,
+    doctor,
+)  # in this order
 
 
 class _Parser(argparse.ArgumentParser):
