@@ -32,9 +32,10 @@ class ResetConfig:
     # Where an object lies as it was left, it may lie where an agent fails for ever. From so many
     # failures in a row on, the tool goes through it on its way to the start; 0: never.
     stir_after: int = 0
-    stir_strokes: tuple[float, ...] = ()  # (4 n,) m: from x, y to x, y
+    # (agents * 4 n,) m: from x, y to x, y; for each agent in turn, where it finds what it moves
+    stir_strokes: tuple[float, ...] = ()
     stir_height: float = 0.0  # m, z of the tool in them
-    stir_count: int = 1  # so many of them at a time
+    stir_count: int = 1  # so many of an agent's at a time
 
     def __post_init__(self) -> None:
         expect(self.source in SOURCES, "source", f"one of {', '.join(SOURCES)}", self.source)
@@ -65,12 +66,14 @@ class ResetConfig:
     def _check_stirring(self) -> None:
         expect(self.stir_after >= 0, "stir_after", "at least 0", self.stir_after)
         strokes, ready = len(self.stir_strokes), self.source == "agents" and self.start_pose
-        expect(strokes % 4 == 0, "stir_strokes", "4 numbers for each", f"{strokes} numbers")
+        agents = max(len(self.agents), 1)
+        expected = f"4 numbers for each, as many for each of {agents} agents"
+        expect(strokes % (4 * agents) == 0, "stir_strokes", expected, f"{strokes} numbers")
         if self.stir_after > 0:
             expect(ready, "stir_after", "0 without start_pose and source: agents", self.stir_after)
             expect(strokes > 0, "stir_strokes", "some, with stir_after", "none")
-        count, given = self.stir_count, max(strokes // 4, 1)
-        expect(1 <= count <= given, "stir_count", f"1 to {given}, the strokes", count)
+        count, given = self.stir_count, max(strokes // (4 * agents), 1)
+        expect(1 <= count <= given, "stir_count", f"1 to {given}, an agent's strokes", count)
 
 
 class ResetKind(IntEnum):
@@ -173,16 +176,17 @@ class ResetPlanner:
     def _drive(self, request: ResetRequest, agent: str, stirs: bool = False) -> ResetPlan:
         config, measured = self._config, _measured(request.observation)
         speeds = config.linear_speed, config.angular_speed
-        strokes = self._random_strokes() if stirs else []
+        strokes = self._random_strokes(request.agent) if stirs else []
         waypoints = plan_path(measured, self._random_start(), config.lift, *speeds, strokes)
         failed = f" through what {request.agent} failed at {self._in_a_row} times" if stirs else ""
         message = f"drives{failed} to the start"
         return ResetPlan(ResetKind.WAYPOINTS, agent, waypoints, config.gripper, message)
 
-    def _random_strokes(self) -> list[tuple[np.ndarray, np.ndarray]]:
+    def _random_strokes(self, agent: str) -> list[tuple[np.ndarray, np.ndarray]]:
         """Some in random order, each from its begin to a random place on it."""
-        ends = self._random.permutation(np.reshape(self._config.stir_strokes, (-1, 2, 2)))
-        chosen = ends[: self._config.stir_count]
+        agents, strokes = self._config.agents, self._config.stir_strokes
+        of_each = np.reshape(strokes, (len(agents), -1, 2, 2))
+        chosen = self._random.permutation(of_each[agents.index(agent)])[: self._config.stir_count]
         chosen[:, 1] -= self._random.uniform(size=(len(chosen), 1)) * (chosen[:, 1] - chosen[:, 0])
         return [(self._stirring(begin), self._stirring(end)) for begin, end in chosen]
 

@@ -139,9 +139,16 @@ def test_an_agent_of_another_run_is_not_known():
 # -- stirring
 
 LOW = 0.06  # m
-STROKES = (0.4, -0.1, 0.6, -0.1, 0.4, 0.1, 0.6, 0.1, 0.5, 0.2, 0.5, 0.0)
+STROKES = (0.4, -0.1, 0.6, -0.1, 0.4, 0.1, 0.6, 0.1, 0.5, 0.2, 0.5, 0.0)  # forward's
+OTHERS = (0.3, 0.4, 0.3, 0.5, 0.2, 0.4, 0.2, 0.5, 0.1, 0.4, 0.1, 0.5)  # backward's
 STIRRED = ResetConfig(
-    "agents", START, agents=TURNS, stir_after=2, stir_strokes=STROKES, stir_height=LOW, stir_count=2
+    "agents",
+    START,
+    agents=TURNS,
+    stir_after=2,
+    stir_strokes=STROKES + OTHERS,
+    stir_height=LOW,
+    stir_count=2,
 )
 
 
@@ -172,7 +179,17 @@ def test_a_success_that_is_claimed_is_not_touched():
     assert not fail(planner, "forward", solved=("forward",))
 
 
-def test_strokes_begin_at_their_ends_and_go_a_random_part_of_the_way():
+def test_strokes_are_those_of_the_agent_that_failed():
+    planner = ResetPlanner(STIRRED, seed=0)
+    for agent, far in (("forward", False), ("backward", True)):
+        for _ in range(3):
+            planner.plan(ask(agent, driven=True))  # tries again
+        path = planner.plan(ask(agent)).waypoints
+        low = np.abs(path[:, 3] - LOW) < 1e-9
+        assert low.any() and (path[low, 2] >= 0.4).all() == far
+
+
+def test_strokes_go_a_random_part_of_the_way():
     planner = ResetPlanner(STIRRED, seed=0)
     planner.plan(ask(driven=True))
     fail(planner, "forward")
@@ -247,13 +264,13 @@ def test_without_a_start_pose_the_arm_stays_where_the_person_left_it():
         ({"angular_speed": 0.0}, "reset.angular_speed: expected above 0, got 0.0"),
         ({"gripper": 1.5}, "reset.gripper: expected 0 to 1, got 1.5"),
         ({"stir_after": -1}, "reset.stir_after: expected at least 0, got -1"),
-        ({"stir_strokes": [0.1, 0.2]}, "reset.stir_strokes: expected 4 numbers for each, got 2"),
+        ({"stir_strokes": [0.1, 0.2]}, "reset.stir_strokes: expected 4 numbers for each, as many"),
         ({"stir_after": 1}, "reset.stir_after: expected 0 without start_pose and source: agents"),
         (
             {"source": "agents", "agents": TURNS, "start_pose": START, "stir_after": 1},
             "reset.stir_strokes: expected some, with stir_after, got none",
         ),
-        ({"stir_count": 2}, "reset.stir_count: expected 1 to 1, the strokes, got 2"),
+        ({"stir_count": 2}, "reset.stir_count: expected 1 to 1, an agent's strokes, got 2"),
     ],
 )
 def test_a_mistake_is_one_line(section, expected):
