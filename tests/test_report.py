@@ -16,7 +16,7 @@ def test_one_command_trains_clones_and_compares(tmp_path):
     done = serl(*wanted, *short)
     assert done.returncode == 0, done.stdout + done.stderr
     text = (output / "comparison.md").read_text()
-    assert text in done.stdout
+    assert text in done.stdout and "comparison.png" in done.stdout
     assert "| reach | RL, 20 demonstrations, state | 0 | " in text
     assert "| reach | cloning, 3 demonstrations, state | 0 | " in text
     assert (output / "comparison.png").stat().st_size > 10_000

@@ -99,8 +99,10 @@ class ActorNode(Node):
     def _device(self, config: EnvironmentConfig) -> Callable[[gym.Env], Device] | None:
         if read_section(self, "intervention", InterventionConfig).device == "none":
             return None
-        make_demonstrator = demonstrator_of(config, self._run.seed)
-        return lambda environment: Corrector(make_demonstrator(environment), self._run.seed)
+        # Other seeds than those of the recorded demonstrations.
+        own, helps = np.random.SeedSequence([self._run.seed, 1]).generate_state(2).tolist()
+        make_demonstrator = demonstrator_of(config, own)
+        return lambda environment: Corrector(make_demonstrator(environment), helps)
 
     def run(self, stop: threading.Event) -> None:
         """Acts up to the last step, then stays until the learners have everything."""

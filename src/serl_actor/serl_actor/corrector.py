@@ -32,12 +32,16 @@ class Corrector:
             self._watches -= 1
             if self._watches == 0:
                 self._helps = self._draw(HELP)
-                self._demonstrator.reset()
+                if hasattr(self._demonstrator, "reset"):
+                    self._demonstrator.reset()
             return None
         self._helps -= 1
         if self._helps == 0:
             self._watches = self._draw(PATIENCE)
-        action = np.array(self._demonstrator(observation), np.float64)
+        command = self._demonstrator(observation)
+        if command is None:
+            return None
+        action = np.array(command, np.float64)
         action[:6] += NOISE * self._rng.normal(size=len(action[:6]))
         return action
 

@@ -60,7 +60,9 @@ class PlannedReset(gym.Wrapper):
     def reset(self, *, seed: int | None = None, options: dict | None = None):
         if not self._observation:
             self._reset(seed=seed, options=options)
-        driven, self._driven = self._driven, False
+        # After a success that did not hold the arm is away already, but what it failed at is not.
+        driven = self._driven and self._agent in self._solved()
+        self._driven = False
         for plans in range(MOST_PLANS):
             plan = self._confirmed_plan(driven or plans > 0)
             info = self._follow(plan.agent, plan.waypoints, plan.gripper)

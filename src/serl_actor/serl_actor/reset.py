@@ -1,12 +1,13 @@
 """How an episode starts: what the reset agent plans (SERL, section 4.3)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from serl_actor.reset_path import plan_path
+from serl_actor.reset_path import Stroke, plan_path
 from serl_learner.config import expect
 from serl_learner.transition import Observation
 
@@ -29,13 +30,12 @@ class ResetConfig:
     angular_speed: float = 1.0  # rad/s, peak
     gripper: float | None = None  # opening before the lift, 0 closed to 1 open; none: as it is
     agents: tuple[str, ...] = ()  # in turn
-    # Where an object lies as it was left, it may lie where an agent fails for ever. From so many
-    # failures in a row on, the tool goes through it on its way to the start; 0: never.
-    stir_after: int = 0
+    # Where an object lies as it was left, it may lie where an agent fails for ever. After each
+    # failure the tool first goes through it: so many strokes of that agent; 0: it does not.
+    stir_count: int = 0
     # (agents * 4 n,) m: from x, y to x, y; for each agent in turn, where it finds what it moves
     stir_strokes: tuple[float, ...] = ()
-    stir_height: float = 0.0  # m, z of the tool in them
-    stir_count: int = 1  # so many of an agent's at a time
+    stir_height: float | None = None  # m, z of the tool in them
 
     def __post_init__(self) -> None:
         expect(self.source in SOURCES, "source", f"one of {', '.join(SOURCES)}", self.source)
@@ -64,16 +64,15 @@ class ResetConfig:
         expect(not random, "start_pose", "one, with random_xy or random_rz about it", "none")
 
     def _check_stirring(self) -> None:
-        expect(self.stir_after >= 0, "stir_after", "at least 0", self.stir_after)
-        strokes, ready = len(self.stir_strokes), self.source == "agents" and self.start_pose
-        agents = max(len(self.agents), 1)
+        count, agents, numbers = self.stir_count, max(len(self.agents), 1), len(self.stir_strokes)
         expected = f"4 numbers for each, as many for each of {agents} agents"
-        expect(strokes % (4 * agents) == 0, "stir_strokes", expected, f"{strokes} numbers")
-        if self.stir_after > 0:
-            expect(ready, "stir_after", "0 without start_pose and source: agents", self.stir_after)
-            expect(strokes > 0, "stir_strokes", "some, with stir_after", "none")
-        count, given = self.stir_count, max(strokes // (4 * agents), 1)
-        expect(1 <= count <= given, "stir_count", f"1 to {given}, an agent's strokes", count)
+        expect(numbers % (4 * agents) == 0, "stir_strokes", expected, f"{numbers} numbers")
+        most = numbers // (4 * agents)
+        expect(0 <= count <= most, "stir_count", f"0 to {most}, an agent's strokes", count)
+        if count > 0:
+            driven = self.source == "agents" and self.start_pose
+            expect(driven, "stir_count", "0 without start_pose and source: agents", count)
+            expect(self.stir_height is not None, "stir_height", "one, with strokes", "none")
 
 
 class ResetKind(IntEnum):
@@ -103,10 +102,7 @@ class ResetPlan:
 
 
 class ResetPlanner:
-    """Plans resets as configured.
-
-    It remembers whether a person has confirmed, and who has begun how often in a row.
-    """
+    """Plans resets as configured. It remembers nothing but whether a person has confirmed."""
 
     def __init__(self, config: ResetConfig, seed: int):
         planned = config.source != "environment"
@@ -114,7 +110,6 @@ class ResetPlanner:
         self._config = config
         self._random = np.random.default_rng(seed)
         self._asked = self._confirmed = False
-        self._begun, self._in_a_row = "", 0
 
     def confirm(self) -> None:
         """A person has put back what has to be. Counts only while that is being asked for."""
@@ -141,15 +136,9 @@ class ResetPlanner:
 
     def _agents(self, request: ResetRequest) -> ResetPlan:
         if self._config.start_pose and not request.driven:
-            return self._drive(request, "", stirs=self._is_stuck(request))
+            return self._drive(request, "", self._strokes(request))
         agent, why = self._choose(request.agent, request.solved)
-        self._in_a_row = self._in_a_row + 1 if agent == self._begun else 1
-        self._begun = agent
         return self._switch(request, agent, why)
-
-    def _is_stuck(self, request: ResetRequest) -> bool:
-        failures = self._in_a_row if request.agent not in request.solved else 0
-        return 0 < self._config.stir_after <= failures
 
     def _switch(self, request: ResetRequest, agent: str, why: str) -> ResetPlan:
         gripper = None if request.driven else self._config.gripper
@@ -173,21 +162,24 @@ class ResetPlanner:
         first = last or in_turn[0]
         return first, f"{first} begins, nothing is solved"
 
-    def _drive(self, request: ResetRequest, agent: str, stirs: bool = False) -> ResetPlan:
+    def _drive(
+        self, request: ResetRequest, agent: str, strokes: Sequence[Stroke] = ()
+    ) -> ResetPlan:
         config, measured = self._config, _measured(request.observation)
         speeds = config.linear_speed, config.angular_speed
-        strokes = self._random_strokes(request.agent) if stirs else []
         waypoints = plan_path(measured, self._random_start(), config.lift, *speeds, strokes)
-        failed = f" through what {request.agent} failed at {self._in_a_row} times" if stirs else ""
+        failed = f" through what {request.agent} has failed at" if strokes else ""
         message = f"drives{failed} to the start"
         return ResetPlan(ResetKind.WAYPOINTS, agent, waypoints, config.gripper, message)
 
-    def _random_strokes(self, agent: str) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Some in random order, each from its begin to a random place on it."""
-        agents, strokes = self._config.agents, self._config.stir_strokes
-        of_each = np.reshape(strokes, (len(agents), -1, 2, 2))
-        chosen = self._random.permutation(of_each[agents.index(agent)])[: self._config.stir_count]
-        chosen[:, 1] -= self._random.uniform(size=(len(chosen), 1)) * (chosen[:, 1] - chosen[:, 0])
+    def _strokes(self, request: ResetRequest) -> list[Stroke]:
+        """After a failure, some of the agent's, each from its begin to a random place on it."""
+        agents, count = self._config.agents, self._config.stir_count
+        if request.agent not in agents or request.agent in request.solved or count == 0:
+            return []
+        of_each = np.reshape(self._config.stir_strokes, (len(agents), -1, 2, 2))
+        chosen = self._random.permutation(of_each[agents.index(request.agent)])[:count]
+        chosen[:, 1] -= self._random.uniform(size=(count, 1)) * (chosen[:, 1] - chosen[:, 0])
         return [(self._stirring(begin), self._stirring(end)) for begin, end in chosen]
 
     def _stirring(self, place: np.ndarray) -> np.ndarray:  # (2,) -> (7,)

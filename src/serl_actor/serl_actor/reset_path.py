@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+Stroke = tuple[np.ndarray, np.ndarray]  # poses: from, to
 PERIOD_S = 0.1  # between two way-points
 PEAK = 15.0 / 8.0  # peak speed of a minimum-jerk move over its mean
 
@@ -21,17 +22,18 @@ def plan_path(
     lift: float,
     linear_speed: float,
     angular_speed: float,
-    strokes: Sequence[tuple[np.ndarray, np.ndarray]] = (),
+    strokes: Sequence[Stroke] = (),
 ) -> np.ndarray:
     """Way-points (n, 8) from `start` to `goal`: time (s, from 0.1 s on) and pose.
 
     The tool first rises by `lift` (m), or more where the goal is higher. It is never faster than
     `linear_speed` (m/s) and `angular_speed` (rad/s). The last pose is the goal. On the way it makes
-    `strokes`, straight from the first pose of each to the second, to each as to the goal.
+    `strokes`: up, over and down to the first pose of each, and straight to the second.
     """
     corners = [start]
-    for stroke in (*strokes, (goal,)):
-        corners += [*_over(corners[-1], stroke[0], lift), *stroke]
+    for begin, end in strokes:
+        corners += [*_over(corners[-1], begin, lift), begin, end]
+    corners += [*_over(corners[-1], goal, lift), goal]
     poses = np.concatenate(
         [_line(*ends, linear_speed, angular_speed) for ends in pairwise(corners)]
     )

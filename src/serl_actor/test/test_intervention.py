@@ -107,7 +107,7 @@ def test_what_is_solved_soon_is_never_corrected():
     corrector = Corrector(Demonstrator(), seed=0)
     for _ in range(50):
         corrector.reset()
-        assert all(corrector({}) is None for _ in range(PATIENCE[0] - 1))
+        assert all(corrector({}) is None for _ in range(PATIENCE[0]))
 
 
 def test_an_unknown_device_is_a_one_line_error():

@@ -121,10 +121,9 @@ def test_what_is_asked():
     assert asked == [("", False, 0.1), ("forward", False, 0.2), ("forward", True, 0.3)]
 
 
-def test_what_is_driven_ahead_of_a_reset_is_not_driven_again():
-    planner = Script(BEGIN, DRIVE, BEGIN, DRIVE, BEGIN)
-    world = World()
-    environment = PlannedReset(world, planner, {})
+def test_after_a_success_that_holds_the_arm_is_not_driven_away_again():
+    planner, world = Script(BEGIN, DRIVE, BEGIN, DRIVE, BEGIN), World()
+    environment = PlannedReset(world, planner, {"forward": judge(lambda step: True)})
     environment.reset(seed=0)
     seen = environment.withdraw()
     np.testing.assert_allclose(seen["pose"], START, atol=1e-7)
@@ -135,6 +134,17 @@ def test_what_is_driven_ahead_of_a_reset_is_not_driven_again():
     ]  # fmt: skip
     assert [count for _, count, _ in world.driven[1:]] == [0, 1, 0, 1, 0]
     assert planner.requests[1].solved == ("forward",)  # its success is looked at, not undone
+
+
+def test_after_one_that_does_not_hold_it_is_as_after_a_failure():
+    planner, world = Script(BEGIN, DRIVE, DRIVE, BEGIN), World()
+    environment = PlannedReset(world, planner, {"forward": judge(lambda step: False)})
+    environment.reset(seed=0)
+    environment.withdraw()
+    environment.reset()
+    assert [(r.driven, r.solved) for r in planner.requests] == [
+        (False, ()), (False, ("forward",)), (False, ()), (True, ())
+    ]  # fmt: skip
 
 
 def test_nothing_moves_ahead_of_a_reset_that_is_no_drive():

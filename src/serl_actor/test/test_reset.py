@@ -142,61 +142,46 @@ LOW = 0.06  # m
 STROKES = (0.4, -0.1, 0.6, -0.1, 0.4, 0.1, 0.6, 0.1, 0.5, 0.2, 0.5, 0.0)  # forward's
 OTHERS = (0.3, 0.4, 0.3, 0.5, 0.2, 0.4, 0.2, 0.5, 0.1, 0.4, 0.1, 0.5)  # backward's
 STIRRED = ResetConfig(
-    "agents",
-    START,
+    *("agents", START),
     agents=TURNS,
-    stir_after=2,
+    stir_count=2,
     stir_strokes=STROKES + OTHERS,
     stir_height=LOW,
-    stir_count=2,
 )
 
 
-def fail(planner, agent, *, solved=()) -> bool:
-    """A reset after the agent's episode; whether the tool went down to the object in it."""
-    plan = planner.plan(ask(agent, solved=solved))
-    planner.plan(ask(agent, driven=True, solved=solved))
+def stirs(agent, *solved) -> bool:
+    """Whether the tool goes down to the object on its way to the start."""
+    plan = ResetPlanner(STIRRED, seed=0).plan(ask(agent, solved=solved))
     assert (plan.kind, plan.agent) == (ResetKind.WAYPOINTS, "")
     np.testing.assert_allclose(plan.waypoints[-1, 1:], START, atol=1e-12)
-    stirs = plan.waypoints[:, 3].min() < HERE["pose"][2] - 0.01
-    assert stirs == ("failed at" in plan.message)
-    return stirs
+    down = plan.waypoints[:, 3].min() < HERE["pose"][2] - 0.01
+    assert down == (plan.message == f"drives through what {agent} has failed at to the start")
+    return down
 
 
-def test_from_the_second_failure_in_a_row_on_the_object_is_moved():
-    planner = ResetPlanner(STIRRED, seed=0)
-    planner.plan(ask(driven=True))  # forward begins
-    assert [fail(planner, "forward") for _ in range(4)] == [False, True, True, True]
-    assert not fail(planner, "forward", solved=("forward",))  # backward begins
-    assert [fail(planner, "backward") for _ in range(2)] == [False, True]
-    assert "what backward failed at 3 times" in planner.plan(ask("backward")).message
+def test_what_an_agent_has_failed_at_is_moved():
+    assert stirs("forward") and stirs("backward") and stirs("forward", "backward")
 
 
-def test_a_success_that_is_claimed_is_not_touched():
-    planner = ResetPlanner(STIRRED, seed=0)
-    planner.plan(ask(driven=True))
-    assert [fail(planner, "forward") for _ in range(2)] == [False, True]
-    assert not fail(planner, "forward", solved=("forward",))
+def test_a_success_is_not_touched_nor_anything_at_the_beginning():
+    assert not stirs("forward", "forward") and not stirs("backward", "backward", "forward")
+    assert not stirs("")  # of a run, or of an actor that was started again
 
 
 def test_strokes_are_those_of_the_agent_that_failed():
     planner = ResetPlanner(STIRRED, seed=0)
-    for agent, far in (("forward", False), ("backward", True)):
-        for _ in range(3):
-            planner.plan(ask(agent, driven=True))  # tries again
+    for agent, first, last in (("forward", -0.1, 0.2), ("backward", 0.4, 0.5)):
         path = planner.plan(ask(agent)).waypoints
         low = np.abs(path[:, 3] - LOW) < 1e-9
-        assert low.any() and (path[low, 2] >= 0.4).all() == far
+        assert first - 1e-9 <= path[low, 2].min() and path[low, 2].max() <= last + 1e-9
 
 
 def test_strokes_go_a_random_part_of_the_way():
     planner = ResetPlanner(STIRRED, seed=0)
-    planner.plan(ask(driven=True))
-    fail(planner, "forward")
     ends = np.reshape(STROKES, (3, 2, 2))
     shares, chosen = [], []
     for _ in range(60):
-        assert planner.plan(ask("forward", driven=True)).agent == "forward"
         path = planner.plan(ask("forward")).waypoints[:, 1:4]
         low = np.abs(path[:, 2] - LOW) < 1e-9
         runs = np.split(path, np.flatnonzero(np.diff(low.astype(int))) + 1)
@@ -263,14 +248,17 @@ def test_without_a_start_pose_the_arm_stays_where_the_person_left_it():
         ({"linear_speed": 0.0}, "reset.linear_speed: expected above 0, got 0.0"),
         ({"angular_speed": 0.0}, "reset.angular_speed: expected above 0, got 0.0"),
         ({"gripper": 1.5}, "reset.gripper: expected 0 to 1, got 1.5"),
-        ({"stir_after": -1}, "reset.stir_after: expected at least 0, got -1"),
+        ({"stir_count": -1}, "reset.stir_count: expected 0 to 0, an agent's strokes, got -1"),
         ({"stir_strokes": [0.1, 0.2]}, "reset.stir_strokes: expected 4 numbers for each, as many"),
-        ({"stir_after": 1}, "reset.stir_after: expected 0 without start_pose and source: agents"),
         (
-            {"source": "agents", "agents": TURNS, "start_pose": START, "stir_after": 1},
-            "reset.stir_strokes: expected some, with stir_after, got none",
+            {"stir_count": 1, "stir_strokes": [0.1, 0.2, 0.3, 0.4]},
+            "reset.stir_count: expected 0 without start_pose and source: agents, got 1",
         ),
-        ({"stir_count": 2}, "reset.stir_count: expected 1 to 1, an agent's strokes, got 2"),
+        (
+            {"source": "agents", "agents": TURNS, "start_pose": START}
+            | {"stir_count": 1, "stir_strokes": [0.0] * 8},
+            "reset.stir_height: expected one, with strokes, got none",
+        ),
     ],
 )
 def test_a_mistake_is_one_line(section, expected):

@@ -1,6 +1,5 @@
 """RL against cloning, over tasks and seeds: what `serl report` finds in run folders and tells."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,13 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from serl_actor.reset import DEFAULT_AGENT
 from serl_bringup.records import read_episodes
 from serl_bringup.run_folder import RunFolder
-from serl_learner.config import ConfigError
+from serl_bringup.task import Task, load_task
+from serl_learner.config import ConfigError, expect
 from serl_learner.statistics import wilson_interval
 
 WINDOW, SOLVED = 20, 19  # a policy is learned when so many of the last episodes succeeded
 NAMES = {"rlpd": "RL", "bc": "cloning"}
+# Of a task, what runs of one group have in common.
+SETTINGS = ("environment", "reset", "rlpd", "encoder", "learner", "actor", "intervention", "bc")
 # Of SERL's Table 2 and Figs. 6 and 7: minutes of training, and how many times the success of
 # cloning from 100 demonstrations; for both agents of object relocation together.
 PAPER = {
@@ -29,12 +32,14 @@ PAPER = {
 class Outcome:
     """One evaluated policy."""
 
+    path: Path
+    settings: dict[str, Any]
     task: str  # TASK, or TASK/AGENT
     algorithm: str
     observations: str
     seed: int
     demos: int
-    episodes: int  # of the evaluation
+    episodes: int  # of the evaluation; none of an agent that never had a turn
     successes: int
     cycle_time_s: float | None  # of the successful ones
     demo_cycle_time_s: float | None
@@ -44,7 +49,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Group:
-    """The seeds of one way to learn one task; its figures are pooled."""
+    """The seeds of one way to learn one task."""
 
     outcomes: tuple[Outcome, ...]
 
@@ -63,11 +68,14 @@ class Group:
 
     @property
     def success_rate(self) -> float:
-        return sum(outcome.successes for outcome in self.outcomes) / self.episodes
+        """Of all episodes of all seeds."""
+        return sum(outcome.successes for outcome in self.outcomes) / max(self.episodes, 1)
 
     @property
     def success_interval(self) -> tuple[float, float]:
         """Wilson's 95 % interval, as if all episodes were of one policy."""
+        if self.episodes == 0:
+            return 0.0, 1.0
         return wilson_interval(sum(o.successes for o in self.outcomes), self.episodes)
 
     @property
@@ -80,39 +88,52 @@ class Group:
         return float(np.mean(self.cycle_times_s)) if self.cycle_times_s else None
 
 
+def settings_in(folder: RunFolder) -> dict[str, dict[str, Any]]:
+    """Of each agent of a run, by its name."""
+    own = {name: RunFolder.open(folder.path / name) for name in folder.agents()}
+    found = own or {DEFAULT_AGENT: folder}
+    return {name: settings_of(load_task(str(each.config))) for name, each in found.items()}
+
+
+def settings_of(task: Task) -> dict[str, Any]:
+    return {name: getattr(task, name) for name in SETTINGS}
+
+
 def collect(folders: Iterable[RunFolder]) -> list[Outcome]:
     """Of each run, of each of its agents. Raises ConfigError for one that was not evaluated."""
     outcomes = []
-    for folder in folders:
-        own = [RunFolder.open(folder.path / name) for name in folder.agents()] or [folder]
-        outcomes += [_outcome(each) for each in own]
+    for folder in {folder.path: folder for folder in folders}.values():
+        result, is_team = _evaluated(folder), bool(folder.agents())
+        for name, own in settings_in(folder).items():
+            each = result.get("agents", {}).get(name, {}) if is_team else result
+            path = folder.path / name if is_team else folder.path
+            outcomes.append(_outcome(RunFolder.open(path), own, each))
     return outcomes
 
 
-def _outcome(folder: RunFolder) -> Outcome:
-    result = _evaluated(folder)
-    episodes, minutes = result["evaluation_episodes"], result["robot_minutes"]
+def _outcome(folder: RunFolder, own: dict[str, Any], result: dict[str, Any]) -> Outcome:
+    def value(key: str) -> Any:
+        expect(key in result, f"{folder.path}: result.json", f"{key} in it", "none")
+        return result[key]
+
+    rate, minutes = value("success_rate"), value("robot_minutes")
+    episodes = value("evaluation_episodes") if rate is not None else 0
     return Outcome(
-        result["task"],
-        result["algorithm"],
-        result["observations"],
-        result["seed"],
-        result["demos"],
+        folder.path,
+        own,
+        *(value(key) for key in ("task", "algorithm", "observations", "seed", "demos")),
         episodes,
-        round(result["success_rate"] * episodes),
-        result["cycle_time_s"],
-        result["demo_cycle_time_s"],
+        round((rate or 0.0) * episodes),
+        value("cycle_time_s"),
+        value("demo_cycle_time_s"),
         minutes,
-        _learned_minutes(folder, minutes / max(result["env_steps"], 1)),
+        _learned_minutes(folder, minutes / max(value("env_steps"), 1)),
     )
 
 
 def _evaluated(folder: RunFolder) -> dict[str, Any]:
     """The result with an evaluation: that at the end of the training, else one made since."""
-    results, later = [folder.read_result()], folder.path / "evaluation.json"
-    if later.is_file():
-        results.append(json.loads(later.read_text()))
-    for result in results:
+    for result in (folder.read_result(), folder.read_evaluation()):
         changed = result.get("evaluation_set")  # evaluated in another environment
         if result.get("success_rate") is not None and not changed:
             return result
@@ -130,7 +151,11 @@ def _learned_minutes(folder: RunFolder, minutes_per_step: float) -> float | None
 
 
 def groups(outcomes: Sequence[Outcome]) -> dict[str, list[Group]]:
-    """By task, RL first; in the order of their names."""
+    """By task, RL first; in the order of their names.
+
+    Raises ConfigError where runs of one way to learn differ in more than their seeds, or not even
+    in those.
+    """
     found: dict[tuple, list[Outcome]] = {}
     order = list(NAMES)
     for o in outcomes:
@@ -138,7 +163,15 @@ def groups(outcomes: Sequence[Outcome]) -> dict[str, list[Group]]:
         found.setdefault(key, []).append(o)
     tasks: dict[str, list[Group]] = {}
     for key in sorted(found):
-        group = Group(tuple(sorted(found[key], key=lambda outcome: outcome.seed)))
+        first, *others = ordered = sorted(found[key], key=lambda outcome: outcome.seed)
+        for other in others:
+            differ = [s for s in SETTINGS if first.settings[s] != other.settings[s]]
+            both = f"{first.path} and {other.path}"
+            expect(not differ, both, "the same settings", f"others in {', '.join(differ)}")
+        seeds = [outcome.seed for outcome in ordered]
+        twice = len(set(seeds)) < len(seeds)
+        expect(not twice, f"{key[0]}", "one run of each seed", f"seeds {seeds}")
+        group = Group(tuple(ordered))
         tasks.setdefault(key[0], []).append(group)
     return tasks
 
@@ -159,7 +192,10 @@ def page(tasks: dict[str, list[Group]], picture: Path) -> str:
     if ratios:
         lines += ["", "| task | | RL against cloning: success | cycle time | SERL, from images |"]
         lines += ["|---|---|---:|---:|---|", *ratios]
-    return "\n".join([*lines, ""])
+    note = (
+        "Intervals are Wilson's, as if all episodes were of one policy; times are means of seeds."
+    )
+    return "\n".join([*lines, "", note, ""])
 
 
 def _row(task: str, group: Group) -> str:
@@ -208,10 +244,11 @@ def _ratios(task: str, found: list[Group]) -> list[str]:
 
 
 def _ratio(task: str, observations: str, rl: Group, clone: Group) -> str:
-    success, times = "cloning never succeeds", (rl.cycle_time_s, clone.cycle_time_s)
+    success, faster = "cloning never succeeds", ""
     if clone.success_rate:
         success = f"{rl.success_rate / clone.success_rate:.1f}x"
-    faster = f"{times[1] / times[0]:.1f}x faster" if all(times) else ""
+    if rl.cycle_time_s and clone.cycle_time_s:
+        faster = f"{clone.cycle_time_s / rl.cycle_time_s:.1f}x as fast"
     return f"| {task} | {observations} | {success} | {faster} | {_paper(task)} |"
 
 
@@ -219,5 +256,6 @@ def _paper(task: str) -> str:
     minutes, ratio = PAPER.get(task.split("/")[0], (None, None))
     if minutes is None:
         return ""
-    against = f"{ratio:g}x, at least 2x faster, " if ratio else ""
-    return f"{against}100 % in {minutes} min"
+    against = f"{ratio:g}x, at least 2x as fast, " if ratio else ""
+    both = ", both agents" if "/" in task else ""
+    return f"{against}100 % in {minutes} min{both}"

@@ -26,6 +26,7 @@ def conclude_team(run: Run, algorithm: str, console: Console) -> None:
 
 def _result(run: Run, algorithm: str) -> dict[str, Any]:
     results = {agent.name: agent.folder.read_result() for agent in run.agents}
+    corrected = sum(agent.progress.intervened_steps for agent in run.agents)
     return {
         "task": run.task,
         "algorithm": algorithm,
@@ -35,5 +36,6 @@ def _result(run: Run, algorithm: str) -> dict[str, Any]:
         "wall_minutes": round(run.wall_minutes, 2),
         "episodes": run.episodes,
         "rescues": run.rescues,
+        "intervened_share": round(corrected / max(run.env_steps, 1), 4),
         "rescues_per_1000_steps": round(1000 * run.rescues / max(run.env_steps, 1), 3),
     } | together(results)

@@ -24,13 +24,9 @@ def plot_comparison(tasks: dict[str, list[Group]], path: Path) -> None:
         width = WIDTH / len(found)
         for number, group in enumerate(found):
             x = place + (number - (len(found) - 1) / 2) * width
-            _draw(
-                group,
-                x,
-                {"width": 0.9 * width, "label": group.name} | styles[group.name],
-                left,
-                right,
-            )
+            style = {"width": 0.9 * width, "label": group.name} | styles[group.name]
+            _draw_success(left, group, x, style)
+            _draw_time(right, group, x, style)
     for axes, label in ((left, "success rate"), (right, "cycle time (s)")):
         axes.set_xticks(range(len(tasks)), list(tasks))
         axes.set_ylabel(label)
@@ -42,9 +38,12 @@ def plot_comparison(tasks: dict[str, list[Group]], path: Path) -> None:
     plt.close(figure)
 
 
-def _draw(group: Group, x: float, style: dict, left: plt.Axes, right: plt.Axes) -> None:
+def _draw_success(axes: plt.Axes, group: Group, x: float, style: dict) -> None:
     rate, (low, high) = group.success_rate, group.success_interval
-    left.bar(x, rate, yerr=[[rate - low], [high - rate]], capsize=4, **style)
+    axes.bar(x, rate, yerr=[[rate - low], [high - rate]], capsize=4, **style)
+
+
+def _draw_time(axes: plt.Axes, group: Group, x: float, style: dict) -> None:
     if group.cycle_time_s is not None:
-        right.bar(x, group.cycle_time_s, **style)
-        right.plot([x] * len(group.cycle_times_s), group.cycle_times_s, "k.", markersize=5)
+        axes.bar(x, group.cycle_time_s, **style)
+        axes.plot([x] * len(group.cycle_times_s), group.cycle_times_s, "k.", markersize=5)

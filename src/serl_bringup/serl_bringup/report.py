@@ -58,7 +58,7 @@ def _team_rows(result: dict[str, Any]) -> list[tuple[str, ...]]:
     agents = result["agents"]
     columns = [dict(_rows(each)) for each in (result, *agents.values())]
     columns[0] = {name: "" if value == NOTHING else value for name, value in columns[0].items()}
-    rows = [(name, *(column[name] for column in columns)) for name in columns[0]]
+    rows = [(name, *(column.get(name, NOTHING) for column in columns)) for name in columns[0]]
     rescued = result["rescues"], *(each["rescues"] for each in agents.values())
     rate = f"{result['rescues_per_1000_steps']:.1f}"
     unmeasured = [row for row in rows if set(row[2:]) == {NOTHING}]

@@ -18,6 +18,7 @@ class RunFolder:
         self.path = path
         self.config = path / "config.yaml"
         self.result = path / "result.json"
+        self.evaluation = path / "evaluation.json"
         self.report = path / "report.md"
         self.demonstrations = path / "demonstrations.mcap"
         self.classifier = path / "reward.safetensors"
@@ -98,9 +99,18 @@ class RunFolder:
         temporary.replace(self.result)
 
     def read_result(self) -> dict[str, Any]:
-        if not self.result.exists():
-            return {}
-        try:
-            return json.loads(self.result.read_text())
-        except ValueError as error:
-            raise ConfigError(f"{self.result}: expected JSON: {error}") from None
+        """What the run ended with; empty where it has not."""
+        return _read(self.result)
+
+    def read_evaluation(self) -> dict[str, Any]:
+        """What `serl evaluate` found last; empty where it was not asked."""
+        return _read(self.evaluation)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise ConfigError(f"{path}: expected JSON: {error}") from None

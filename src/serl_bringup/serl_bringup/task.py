@@ -83,6 +83,7 @@ def save_team(tasks: dict[str, Task], name: str, run: RunConfig, path: Path) -> 
 
     Their environment begins as that of the first one.
     """
+    _check_helper(tasks)
     first = asdict(next(iter(tasks.values())).in_run(run)) | {"task": name}
     shared = {key: first[key] for key in (*COMMON, "environment")}
     agents = {agent: asdict(task) for agent, task in tasks.items()}
@@ -180,8 +181,8 @@ def load_tasks(
         mine["task"] = f"{sections.get('task', '')}/{agent}"
         tasks[agent] = _build(mine, overrides_of(agent, agents, overrides), where)
     _check_turns(next(iter(tasks.values())).reset, tasks, where)
-    _check_helper(tasks, where)
     if not chosen:
+        _check_helper(tasks)
         return tasks
     expect(chosen in tasks, f"task {name}", f"an agent of {', '.join(tasks)}", chosen)
     return {DEFAULT_AGENT: replace(tasks[chosen], reset=ResetConfig())}
@@ -231,13 +232,12 @@ def _check_turns(reset: ResetConfig, tasks: dict[str, Task], where: str) -> None
     expect(not unknown, f"{where}: reset.agents", f"some of {', '.join(tasks)}", unknown)
 
 
-def _check_helper(tasks: dict[str, Task], where: str) -> None:
+def _check_helper(tasks: dict[str, Task]) -> None:
     """The actor has one device for all agents."""
-    (first, *others), name = tasks.values(), "intervention.device"
-    same = all(t.environment.demonstrator == first.environment.demonstrator for t in others)
-    device = first.intervention.device
+    devices = {task.intervention.device for task in tasks.values()}
+    same = len({task.environment.demonstrator for task in tasks.values()}) == 1
     expected = "none, as the agents' demonstrators differ"
-    expect(device == "none" or same, f"{where}: {name}", expected, device)
+    expect(devices == {"none"} or same, "intervention.device", expected, ", ".join(devices))
 
 
 def _build(sections: dict[str, Any], overrides: dict[str, Any], where: str) -> Task:

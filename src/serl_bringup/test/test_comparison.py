@@ -1,8 +1,10 @@
 """`serl report`: what it finds in run folders, pools, and tells; what it trains."""
 
 import json
+import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,22 +12,24 @@ from PIL import Image
 
 from serl_bringup import comparison_runs
 from serl_bringup.comparison import collect, groups, page
-from serl_bringup.comparison_runs import train_missing
+from serl_bringup.comparison_runs import Wanted, train_missing
 from serl_bringup.plot_comparison import plot_comparison
 from serl_bringup.records import COLUMNS
 from serl_bringup.run_folder import RunFolder
-from serl_learner.config import ConfigError
+from serl_bringup.task import load_task, load_tasks, save_team
+from serl_learner.config import ConfigError, RunConfig
 
 RESULT = {
     "task": "pcb_insertion", "algorithm": "rlpd", "observations": "vision", "seed": 0,
     "demos": 20, "env_steps": 6000, "robot_minutes": 10.0, "success_rate": 0.98,
     "evaluation_episodes": 50, "cycle_time_s": 1.0, "demo_cycle_time_s": 4.5,
 }  # fmt: skip
+CLONE = {"algorithm": "bc", "demos": 100, "env_steps": 0, "robot_minutes": 0.0}
 
 
-def run(path, **changes) -> RunFolder:
+def run(path, config=None, **changes) -> RunFolder:
     path.mkdir(parents=True)
-    (path / "config.yaml").write_text("/**: {ros__parameters: {task: pcb_insertion}}")
+    (config or load_task("pcb_insertion")).save(path / "config.yaml")
     folder = RunFolder.open(path)
     folder.write_result(RESULT | changes)
     return folder
@@ -45,12 +49,7 @@ def runs(tmp_path):
     write_episodes(first, "...." + "#" * 21)
     second = run(tmp_path / "rl1", seed=1, success_rate=0.5, cycle_time_s=2.0)
     write_episodes(second, "#." * 30)
-    clone = {"algorithm": "bc", "demos": 100, "env_steps": 0, "robot_minutes": 0.0}
-    return [
-        second,
-        run(tmp_path / "bc0", success_rate=0.1, cycle_time_s=6.0, **clone),
-        first,
-    ]
+    return [second, run(tmp_path / "bc0", success_rate=0.1, cycle_time_s=6.0, **CLONE), first]
 
 
 def test_seeds_are_pooled(runs):
@@ -77,13 +76,13 @@ def test_page_and_picture_show_each_way_and_the_ratios(runs, tmp_path):
     assert "0, 1 | 74% of 100 | 65% to 82% | 1.50 s (1.00 to 2.00) |" in rl
     assert rl.endswith("| 10.0 min | 3.8 min, not yet |")
     assert "10% of 50" in clone and clone.endswith("|  |  |")
-    assert "| 7.4x | 4.0x faster | 10x, at least 2x faster, 100 % in 20 min |" in ratio
+    assert "| 7.4x | 4.0x as fast | 10x, at least 2x as fast, 100 % in 20 min |" in ratio
     plot_comparison(tasks, picture)
     assert Image.open(picture).size[1] > 400
 
 
 def test_a_clone_that_never_succeeds_has_no_ratio(tmp_path):
-    clone = {"algorithm": "bc", "demos": 100, "success_rate": 0.0, "cycle_time_s": None}
+    clone = CLONE | {"success_rate": 0.0, "cycle_time_s": None}
     folders = [run(tmp_path / "rl"), run(tmp_path / "bc", **clone)]
     tasks = groups(collect(folders))
     assert "| cloning never succeeds |  |" in page(tasks, tmp_path / "a.png")
@@ -92,7 +91,7 @@ def test_a_clone_that_never_succeeds_has_no_ratio(tmp_path):
 
 
 def test_what_is_seen_is_compared_with_what_is_seen(tmp_path):
-    clone = {"algorithm": "bc", "demos": 100, "observations": "state"}
+    clone = CLONE | {"observations": "state"}
     folders = [run(tmp_path / "rl"), run(tmp_path / "bc", **clone)]
     assert "RL against cloning: success" not in page(groups(collect(folders)), tmp_path / "a.png")
 
@@ -109,27 +108,93 @@ def test_a_run_that_was_stopped_counts_once_it_is_evaluated(tmp_path):
     assert collect([folder])[0].successes == 49
 
 
+def test_policies_that_always_succeed_can_be_drawn(tmp_path):
+    """Wilson's upper bound of 200 of 200 is below 1 by rounding."""
+    perfect = {"success_rate": 1.0, "evaluation_episodes": 100}
+    folders = [run(tmp_path / str(seed), seed=seed, **perfect) for seed in (0, 1)]
+    plot_comparison(groups(collect(folders)), tmp_path / "a.png")
+
+
+def team(path, rates: dict) -> RunFolder:
+    tasks = load_tasks("object_relocation")
+    results = {}
+    for name, rate in rates.items():
+        each = {"task": f"object_relocation/{name}", "success_rate": rate}
+        results[name] = RESULT | each | ({"cycle_time_s": None} if rate is None else {})
+        run(path / name, tasks[name], **results[name])
+    save_team(tasks, "object_relocation", RunConfig(), path / "config.yaml")
+    folder = RunFolder.open(path)
+    folder.write_result({"success_rate": 0.0, "agents": results})
+    return folder
+
+
+def test_of_several_agents_each_is_a_task_and_one_that_never_had_a_turn_has_no_episodes(tmp_path):
+    tasks = groups(collect([team(tmp_path / "team", {"forward": 0.0, "backward": None})]))
+    assert list(tasks) == ["object_relocation/backward", "object_relocation/forward"]
+    (backward,), (forward,) = tasks.values()
+    assert (forward.episodes, backward.episodes) == (50, 0)
+    assert "0% of 0" in page(tasks, tmp_path / "a.png")
+    plot_comparison(tasks, tmp_path / "a.png")
+
+
+def test_the_same_folder_counts_once_and_a_seed_only_once(tmp_path):
+    folder = run(tmp_path / "a")
+    assert len(collect([folder, RunFolder.open(tmp_path / "a")])) == 1
+    with pytest.raises(ConfigError, match=r"^pcb_insertion: expected one run of each seed, got"):
+        groups(collect([folder, run(tmp_path / "b")]))
+
+
+def test_runs_with_other_settings_are_not_pooled(tmp_path):
+    task = load_task("pcb_insertion", overrides={"environment.arguments.arm": "ur5"})
+    folders = [run(tmp_path / "a"), run(tmp_path / "b", task, seed=1)]
+    with pytest.raises(ConfigError, match=r"b: expected the same settings, got others in env"):
+        groups(collect(folders))
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("{torn", r"evaluation.json: expected JSON"),
+        (json.dumps({"success_rate": 0.5}), r"a: result.json: expected robot_minutes in it"),
+    ],
+)
+def test_a_result_that_is_broken_is_told_in_one_line(tmp_path, written, expected):
+    folder = run(tmp_path / "a")
+    folder.result.unlink()
+    folder.evaluation.write_text(written)
+    with pytest.raises(ConfigError, match=expected) as error:
+        collect([folder])
+    assert "\n" not in str(error.value)
+
+
+WANTED = Wanted(["pcb_insertion"], [0], 50, overrides=["actor.max_steps=9"])
+
+
 class Trainings:
     """In place of `serl train`: writes what it would leave, and keeps how it was called."""
 
-    def __init__(self, code=0, rate=1.0):
-        self.calls, self._code, self._rate = [], code, rate
+    def __init__(self, rate=1.0):
+        self.calls, self.rate, self.code = [], rate, 0
 
     def __call__(self, command):
         words = [*map(str, command[len(comparison_runs.SERL) :])]
         self.calls.append(words)
         path = Path(words[words.index("--run-dir") + 1])
         path.mkdir(parents=True, exist_ok=True)
-        (path / "config.yaml").write_text("/**: {ros__parameters: {task: pcb_insertion}}")
-        RunFolder(path).write_result(RESULT | {"success_rate": self._rate})
-        return subprocess.CompletedProcess(command, self._code)
+        WANTED.load("pcb_insertion")["agent"].save(path / "config.yaml")
+        RunFolder(path).write_result(RESULT | {"success_rate": self.rate})
+        return self.code
 
 
-def test_only_what_is_missing_is_trained(tmp_path, monkeypatch):
-    trainings = Trainings()
-    monkeypatch.setattr(comparison_runs.subprocess, "run", trainings)
-    wanted = ["pcb_insertion"], [0, 1], 50, tmp_path, ["--set=actor.max_steps=9"]
-    folders = train_missing(*wanted)
+@pytest.fixture
+def trainings(monkeypatch):
+    made = Trainings()
+    monkeypatch.setattr(comparison_runs, "_call", made)
+    return made
+
+
+def test_only_what_is_missing_is_trained(tmp_path, trainings):
+    folders = train_missing(replace(WANTED, seeds=[0, 1]), tmp_path)
     assert [folder.path.name for folder in folders] == [
         *("rl-seed0", "cloning-50-seed0", "rl-seed1", "cloning-50-seed1"),
     ]
@@ -138,30 +203,76 @@ def test_only_what_is_missing_is_trained(tmp_path, monkeypatch):
     options = ["--set=actor.max_steps=9", "--run-dir", path]
     assert first == ["train", "pcb_insertion", "--seed", "0", *options]
     assert second[2:6] == ["--algorithm", "bc", "--demos", "50"]
-    train_missing(*wanted)
+    train_missing(replace(WANTED, seeds=[0, 1]), tmp_path)
     assert len(trainings.calls) == 4
 
 
-def test_a_training_that_was_stopped_is_gone_on_with(tmp_path, monkeypatch):
-    trainings = Trainings(rate=None)
-    monkeypatch.setattr(comparison_runs.subprocess, "run", trainings)
-    wanted = ["pcb_insertion"], [0], 50, tmp_path, []
+def test_runs_with_other_settings_than_are_asked_for_are_refused(tmp_path, trainings):
+    train_missing(WANTED, tmp_path)
+    for other in ({"observations": "state"}, {"overrides": ["actor.max_steps=10"]}):
+        with pytest.raises(ConfigError, match=r"rl-seed0: expected a run with the settings asked"):
+            train_missing(replace(WANTED, **other), tmp_path)
+
+
+def test_a_training_that_was_stopped_is_gone_on_with(tmp_path, trainings):
+    trainings.rate = None
     for _ in range(2):
         with pytest.raises(ConfigError, match=r"rl-seed0: stopped; the same command goes on"):
-            train_missing(*wanted)
+            train_missing(WANTED, tmp_path)
     assert [words[1] for words in trainings.calls] == ["pcb_insertion", "--resume"]
 
 
-def test_a_training_that_fails_ends_the_comparison(tmp_path, monkeypatch):
-    monkeypatch.setattr(comparison_runs.subprocess, "run", Trainings(code=2))
-    with pytest.raises(ConfigError, match=r"rl-seed0: expected a training that ends, got exit co"):
-        train_missing(["pcb_insertion"], [0], 50, tmp_path, [])
+def test_a_part_of_a_clone_is_made_anew(tmp_path, trainings):
+    train_missing(WANTED, tmp_path)
+    part = tmp_path / "pcb_insertion" / "cloning-50-seed0"
+    (part / "result.json").unlink()
+    (part / "rest").touch()
+    train_missing(WANTED, tmp_path)
+    assert trainings.calls[-1][1:4] == ["pcb_insertion", "--algorithm", "bc"]
+    assert not (part / "rest").exists()
 
 
-def test_a_task_that_is_not_there_is_told_before_anything_is_trained(tmp_path):
-    with pytest.raises(ConfigError, match="unknown task 'pcb'"):
-        train_missing(["pcb_insertion", "pcb"], [0], 50, tmp_path, [])
+def test_a_training_that_fails_ends_the_comparison_with_its_code(tmp_path, trainings):
+    trainings.code = 2
+    with pytest.raises(SystemExit) as ending:
+        train_missing(WANTED, tmp_path)
+    assert ending.value.code == 2 and len(trainings.calls) == 1
+
+
+def test_ctrl_c_and_sigterm_are_for_the_run_and_it_is_waited_for(tmp_path):
+    """A run that needs a moment to stop, and says that it was asked to."""
+    script = (
+        "import os, signal, sys\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))\n"
+        "os.kill(os.getppid(), signal.SIGTERM)\n"
+        "signal.pause()\n"
+    )
+    before = signal.getsignal(signal.SIGTERM)
+    assert comparison_runs._call([sys.executable, "-c", script]) == 7
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize(
+    ("wrong", "expected"),
+    [
+        ({"tasks": ["pcb_insertion", "pcb"]}, "unknown task 'pcb'"),
+        ({"overrides": ["actor.max_step=9"]}, "actor.max_step: unknown"),
+    ],
+)
+def test_a_mistake_is_told_before_anything_is_trained(tmp_path, trainings, wrong, expected):
+    with pytest.raises(ConfigError, match=expected):
+        train_missing(replace(WANTED, **wrong), tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_settings_of_runs_that_are_there_already_are_refused(tmp_path):
+    run(tmp_path / "a")
+    command = [sys.executable, "-c", "from serl_bringup.cli import main; main()", "report"]
+    done = subprocess.run(
+        [*command, str(tmp_path / "a"), "--seeds", "1"], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert done.stderr == "serl: --seeds: expected with --tasks alone, got it with run folders\n"
 
 
 def test_the_command_without_anything_to_compare_is_one_line():

@@ -37,13 +37,13 @@ class Batch:
     frames: Tensor = NO_FRAMES  # (B, cameras, stack, ...), the newest frame last
     next_frames: Tensor = NO_FRAMES  # (B, cameras, stack, ...)
     grasp_penalty: Tensor = NO_PENALTY  # (B,) at most 0, beside the reward and no part of it
-    demonstrated: Tensor = NO_DEMONSTRATION  # (B,) 1 where the action is of the prior data, or 0
+    demonstrated: Tensor = NO_DEMONSTRATION  # (B,) 1 where the action was shown, by a person, or 0
     steps: Tensor = ONE_STEP  # (B,) or () of which reward and penalty are the discounted sums
 
     @staticmethod
-    def concatenate(first: "Batch", second: "Batch") -> "Batch":
-        pairs = zip(vars(first).values(), vars(second).values(), strict=True)
-        return Batch(*map(torch.cat, pairs))
+    def concatenate(*batches: "Batch") -> "Batch":
+        fields = zip(*(vars(batch).values() for batch in batches), strict=True)
+        return Batch(*map(torch.cat, fields))
 
 
 class _Slots:

@@ -11,4 +11,5 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
     weight = Z_95**2 / trials
     centre = (rate + weight / 2) / (1 + weight)
     half = math.sqrt(rate * (1 - rate) * weight + weight**2 / 4) / (1 + weight)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # It holds the rate, whatever rounding makes of 0 and 1.
+    return max(0.0, min(rate, centre - half)), min(1.0, max(rate, centre + half))

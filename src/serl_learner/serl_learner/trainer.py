@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
 
 import numpy as np
 import torch
@@ -33,7 +32,7 @@ class LearnerConfig:
     """Defaults are those of SERL's real-robot tasks. A "step" alone is one of an actor."""
 
     observation_keys: tuple[str, ...] = ()  # what policy and critic see, by name; none: everything
-    batch_size: int = 256  # half from the actors, half prior data
+    batch_size: int = 256  # half from the actors, half prior data and corrections
     replay_capacity: int = 200_000  # observations
     warm_start: int = 0  # critic steps on prior data alone, before anybody acts
     training_starts: int = 200  # steps before the first update on what they did
@@ -157,7 +156,7 @@ class Trainer:
         """Updates of a new agent, so that its first steps are not at random."""
         steps, size = self._warm_start_steps, self._config.batch_size
         while self._agent.critic_steps < steps and self._governor.env_steps == 0 and not stop():
-            self._descend(self._augmented(self._demonstrated(size)))
+            self._descend(self._augmented(Batch.concatenate(*self._shown(size))))
             if self._status.is_due(TrainerState.TRAINING):
                 self._report(TrainerState.TRAINING, "warm start")
 
@@ -263,13 +262,11 @@ class Trainer:
         """
         size = self._config.batch_size
         is_shown = len(self._prior) + self._online.corrections > 0
-        shown = size - size // 2 if is_shown else 0
-        batch = _marked(self._online.sample(size - shown, *self._returns), demonstrated=0.0)
-        if is_shown:
-            batch = Batch.concatenate(batch, self._demonstrated(shown))
-        return self._augmented(batch)
+        shown = self._shown(size - size // 2) if is_shown else []
+        online = self._online.sample(size // 2 if is_shown else size, *self._returns)
+        return self._augmented(Batch.concatenate(_marked(online, demonstrated=0.0), *shown))
 
-    def _demonstrated(self, count: int) -> Batch:
+    def _shown(self, count: int) -> list[Batch]:
         """Of the prior data and a person's corrections, uniformly."""
         prior, corrections = len(self._prior), self._online.corrections
         share = corrections / (prior + corrections)
@@ -279,7 +276,7 @@ class Trainer:
             parts.append(self._prior.sample(count - corrected, *self._returns))
         if corrected > 0:
             parts.append(self._online.sample(corrected, *self._returns, corrections=True))
-        return reduce(Batch.concatenate, (_marked(part, demonstrated=1.0) for part in parts))
+        return [_marked(part, demonstrated=1.0) for part in parts]
 
     @property
     def _returns(self) -> tuple[int, float]:

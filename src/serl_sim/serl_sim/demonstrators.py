@@ -90,7 +90,7 @@ class _Person:
         self._look()
 
 
-class PcbInsertionDemonstrator(_Person):
+class InsertionDemonstrator(_Person):
     """Hovers above the socket, aligns by eye, lowers, pushes; when stuck lifts and looks again."""
 
     _speed = (0.0025, 0.0055)
@@ -127,7 +127,7 @@ class PcbInsertionDemonstrator(_Person):
             self._try_again(lift=int(self._rng.integers(2, 5)))
 
 
-class PegInsertionDemonstrator(PcbInsertionDemonstrator):
+class PegInsertionDemonstrator(InsertionDemonstrator):
     """The same from farther away, and with larger moves."""
 
     _speed = (0.005, 0.010)
@@ -216,6 +216,7 @@ class ObjectRelocationDemonstrator(_Person):
 
     def __call__(self, observation: dict[str, np.ndarray]) -> np.ndarray:  # (7,) float32
         self._holds = 0.4 < observation["gripper"][0] < 0.6
+        self._is_shut = observation["gripper"][0] <= 0.4
         return np.append(super().__call__(observation), np.float32(self._grip))
 
     def _goal(self) -> Pose:
@@ -249,7 +250,7 @@ class ObjectRelocationDemonstrator(_Person):
         across, along = np.abs(error[:2])  # of the fingers' way: between them there is room
         aligned = across < 0.012 and along < 0.006 and abs(error[5]) < 0.2
         self._lowering = aligned or (self._lowering and max(across, along) < 0.018)
-        self._grip = 1.0 if self._grip < 0.0 else 0.0
+        self._grip = 1.0 if self._is_shut or self._grip < 0.0 else 0.0
         wanted = relocation_scene.CUBE / 2 + 0.004 if self._lowering else self._above
         motion[2] = 0.5 * (wanted - height)
         if self._lowering and height < wanted + 0.004:

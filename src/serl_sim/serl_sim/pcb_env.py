@@ -44,12 +44,12 @@ class PcbInsertionEnv(InsertionEnv):
     ):
         super().__init__(
             arm,
-            pcb_scene.CONNECTOR,
-            pcb_scene.add_pcb_scene,
-            pcb_scene.SEAT,
-            pcb_scene.DEPTH,
-            PcbInsertionConfig.from_arguments(arguments),
-            observations,
-            render_mode,
-            agent,
+            held=pcb_scene.CONNECTOR,
+            add_scene=pcb_scene.add_pcb_scene,
+            seat=pcb_scene.SEAT,
+            depth=pcb_scene.DEPTH,
+            config=PcbInsertionConfig.from_arguments(arguments),
+            observations=observations,
+            render_mode=render_mode,
+            agent=agent,
         )

@@ -50,12 +50,12 @@ class PegInsertionEnv(InsertionEnv):
         peg = peg_scene.SHAPES[shape]
         super().__init__(
             arm,
-            peg_scene.held_peg(peg),
-            partial(peg_scene.add_peg_scene, shape=peg),
-            peg_scene.SEAT,
-            peg_scene.DEPTH,
-            PegInsertionConfig.from_arguments(arguments),
-            observations,
-            render_mode,
-            agent,
+            held=peg_scene.held_peg(peg),
+            add_scene=partial(peg_scene.add_peg_scene, shape=peg),
+            seat=peg_scene.SEAT,
+            depth=peg_scene.DEPTH,
+            config=PegInsertionConfig.from_arguments(arguments),
+            observations=observations,
+            render_mode=render_mode,
+            agent=agent,
         )

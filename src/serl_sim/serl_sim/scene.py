@@ -1,7 +1,7 @@
 """What the scenes share: table, gripper shapes, wrist cameras, boxes to touch or to look at.
 
 Lengths in metres. The world frame is the robot's base frame. What the robot can touch is made of
-boxes that collide; everything else is there to be seen.
+boxes and cylinders that collide; everything else is there to be seen.
 """
 
 from collections.abc import Sequence

@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from franka_impedance_controller import Gains
 from serl_sim import pcb_scene
-from serl_sim.demonstrators import PcbInsertionDemonstrator, RetractionDemonstrator
+from serl_sim.demonstrators import InsertionDemonstrator, RetractionDemonstrator
 from serl_sim.insertion_env import PERTURBED_STEPS
 from serl_sim.pcb_env import PcbInsertionConfig, PcbInsertionEnv
 from serl_sim.robot import Pose
@@ -157,7 +157,7 @@ def test_time_limit_truncates():
 
 
 def test_demonstrator_succeeds_like_a_careful_person(env):
-    demonstrator = PcbInsertionDemonstrator(env, seed=0)
+    demonstrator = InsertionDemonstrator(env, seed=0)
     lengths = []
     for seed in range(20):
         observation, _ = env.reset(seed=seed)
@@ -177,7 +177,7 @@ def test_demonstrator_succeeds_like_a_careful_person(env):
 
 def test_demonstrator_is_reproducible(env):
     def actions(seed):
-        demonstrator = PcbInsertionDemonstrator(env, seed)
+        demonstrator = InsertionDemonstrator(env, seed)
         observation, _ = env.reset(seed=0)
         return [demonstrator(observation) for _ in range(3)]
 
@@ -320,7 +320,7 @@ def test_the_workspace_box_stays_where_it_is(perturbed):
 
 def test_the_demonstrator_finds_the_moved_socket(perturbed):
     """Contact moves too: it gets in where the socket is now, 8 mm below its rim."""
-    demonstrator = PcbInsertionDemonstrator(perturbed, seed=0)
+    demonstrator = InsertionDemonstrator(perturbed, seed=0)
     offsets = []
     for seed in range(10):
         observation, _ = perturbed.reset(seed=seed)

@@ -54,7 +54,7 @@ def _evaluate(arguments) -> int:
     if arguments.set:
         result["evaluation_set"] = arguments.set
     text = json.dumps(result, indent=2)
-    (folder.path / "evaluation.json").write_text(text + "\n")
+    folder.evaluation.write_text(text + "\n")
     print(text)
     if arguments.video:
         assessment.film(agents, arguments.video, arguments.seed, Console(stderr=True))

@@ -14,7 +14,7 @@ def add(commands) -> None:
     p.add_argument("runs", nargs="*", type=Path, metavar="RUN_DIR", help="evaluated runs")
     p.add_argument("--tasks", nargs="+", default=[], metavar="TASK",
                    help="trained both ways where the output folder lacks it")  # fmt: skip
-    p.add_argument("--seeds", nargs="+", type=at_least(0), default=[0, 1, 2], metavar="N",
+    p.add_argument("--seeds", nargs="+", type=at_least(0), metavar="N",
                    help="of --tasks; default: 0 1 2")  # fmt: skip
     p.add_argument("--clone-demos", type=at_least(1), default=100, metavar="N",
                    help="demonstrations that cloning has, default 100")  # fmt: skip
@@ -28,24 +28,26 @@ def add(commands) -> None:
 
 def _report(arguments) -> int:
     from serl_bringup.comparison import collect, groups, page
-    from serl_bringup.comparison_runs import train_missing
+    from serl_bringup.comparison_runs import Wanted, train_missing
     from serl_bringup.plot_comparison import plot_comparison
     from serl_bringup.run_folder import RunFolder
     from serl_learner.config import ConfigError
 
     if not (arguments.runs or arguments.tasks):
         raise ConfigError("report: expected RUN_DIR..., or --tasks")
-    output, options = arguments.output, [f"--set={text}" for text in arguments.set]
-    if arguments.observations:
-        options += ["--observations", arguments.observations]
-    output.mkdir(parents=True, exist_ok=True)
+    for name in ("seeds", "set", "observations"):
+        if getattr(arguments, name) and not arguments.tasks:
+            raise ConfigError(f"--{name}: expected with --tasks alone, got it with run folders")
     runs = [RunFolder.open(path) for path in arguments.runs]
-    wanted = arguments.tasks, arguments.seeds, arguments.clone_demos
-    runs += train_missing(*wanted, output, options)
+    seeds = sorted(set(arguments.seeds or (0, 1, 2)))
+    choices = arguments.clone_demos, arguments.observations, arguments.set
+    runs += train_missing(Wanted(arguments.tasks, seeds, *choices), arguments.output)
     tasks = groups(collect(runs))
-    picture, text = output / "comparison.png", output / "comparison.md"
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    picture = arguments.output / "comparison.png"
     plot_comparison(tasks, picture)
-    text.write_text(page(tasks, picture))
-    print(text.read_text())
-    print(f"{picture}\n{text}")
+    text = page(tasks, picture)
+    (arguments.output / "comparison.md").write_text(text)
+    print(text)
+    print(picture)
     return 0
