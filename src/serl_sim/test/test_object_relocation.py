@@ -242,6 +242,17 @@ def test_the_demonstrator_solves_it(agent):
     assert sum(solved) >= 9
 
 
+def test_the_demonstrator_goes_on_from_a_hand_that_has_closed_on_nothing():
+    env = ObjectRelocationEnv(action_scale=SCALE)
+    demonstrator = ObjectRelocationDemonstrator(env, seed=0)
+    env.reset(seed=1)
+    do(env, 5, gripper=CLOSE)
+    observation = do(env, 1)[0]
+    assert observation["gripper"][0] < 0.1
+    demonstrator.reset()
+    assert any(env.step(demonstrator(env._observe()))[2] for _ in range(100))
+
+
 def test_the_cameras_see_the_cube():
     env = ObjectRelocationEnv(observations="vision")
     try:
