@@ -133,11 +133,14 @@ def _outcome(folder: RunFolder, own: dict[str, Any], result: dict[str, Any]) -> 
 
 def _evaluated(folder: RunFolder) -> dict[str, Any]:
     """The result with an evaluation: that at the end of the training, else one made since."""
-    for result in (folder.read_result(), folder.read_evaluation()):
+    results = folder.read_result(), folder.read_evaluation()
+    for result in results:
         changed = result.get("evaluation_set")  # evaluated in another environment
         if result.get("success_rate") is not None and not changed:
             return result
     expected = f"an evaluation in it: serl evaluate {folder.path}"
+    if "evaluation_episodes" in results[0]:
+        expected = "a task that says when it is solved"
     raise ConfigError(f"{folder.path}: expected {expected}")
 
 

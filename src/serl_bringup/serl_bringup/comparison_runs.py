@@ -85,8 +85,9 @@ def _finish(path: Path, new: list[str], agents: dict[str, Task], resumes: bool) 
 
 
 def _is_finished(path: Path) -> bool:
-    """It ends with its evaluation; one of several agents has the rate of all."""
-    return path.is_dir() and RunFolder(path).read_result().get("success_rate") is not None
+    """It ends with its evaluation, of several agents with that of all."""
+    result = RunFolder(path).read_result()
+    return result.get("success_rate") is not None or "evaluation_episodes" in result
 
 
 def _call(command: list[str]) -> int:

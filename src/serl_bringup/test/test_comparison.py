@@ -96,8 +96,15 @@ def test_what_is_seen_is_compared_with_what_is_seen(tmp_path):
     assert "RL against cloning: success" not in page(groups(collect(folders)), tmp_path / "a.png")
 
 
+def test_a_task_that_never_says_that_it_is_solved_is_not_compared(tmp_path):
+    folder = run(tmp_path / "rl", success_rate=None)
+    with pytest.raises(ConfigError, match=r"rl: expected a task that says when it is solved$"):
+        collect([folder])
+
+
 def test_a_run_that_was_stopped_counts_once_it_is_evaluated(tmp_path):
-    folder = run(tmp_path / "rl", success_rate=None, evaluation_episodes=None)
+    folder = run(tmp_path / "rl")
+    folder.write_result({"success_rate": None})
     with pytest.raises(ConfigError, match=r"rl: expected an evaluation in it: serl evaluate .*rl$"):
         collect([folder])
     changed = RESULT | {"evaluation_set": ["gains=x"]}
@@ -173,8 +180,8 @@ WANTED = Wanted(["pcb_insertion"], [0], 50, overrides=["actor.max_steps=9"])
 class Trainings:
     """In place of `serl train`: writes what it would leave, and keeps how it was called."""
 
-    def __init__(self, rate=1.0):
-        self.calls, self.rate, self.code = [], rate, 0
+    def __init__(self):
+        self.calls, self.finishes, self.code = [], True, 0
 
     def __call__(self, command):
         words = [*map(str, command[len(comparison_runs.SERL) :])]
@@ -182,7 +189,8 @@ class Trainings:
         path = Path(words[words.index("--run-dir") + 1])
         path.mkdir(parents=True, exist_ok=True)
         WANTED.load("pcb_insertion")["agent"].save(path / "config.yaml")
-        RunFolder(path).write_result(RESULT | {"success_rate": self.rate})
+        stopped = {"success_rate": None}
+        RunFolder(path).write_result(RESULT if self.finishes else stopped)
         return self.code
 
 
@@ -215,7 +223,7 @@ def test_runs_with_other_settings_than_are_asked_for_are_refused(tmp_path, train
 
 
 def test_a_training_that_was_stopped_is_gone_on_with(tmp_path, trainings):
-    trainings.rate = None
+    trainings.finishes = False
     for _ in range(2):
         with pytest.raises(ConfigError, match=r"rl-seed0: stopped; the same command goes on"):
             train_missing(WANTED, tmp_path)
