@@ -273,7 +273,7 @@ def test_a_run_from_cameras_stores_features_and_logs_images(tmp_path):
     wanted = ("--run-dir", run, "--evaluate", 0)
     done = serl("train", "pcb_insertion", *few, *wanted)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "replay of 200,000 observations: 1.66 GB" in " ".join(done.stdout.split())
+    assert "replay of 200,000 observations: 1.67 GB" in " ".join(done.stdout.split())
     result = json.loads((run / "result.json").read_text())
     assert (result["observations"], result["env_steps"]) == ("vision", 60)
     assert result["critic_steps"] == 160 and result["transitions_missing"] == 0

@@ -156,7 +156,9 @@ def test_an_intervention_is_stored_as_the_action_that_was_executed():
         return np.array([0, 0.5, 0, 0, 0, 0]) if observation["pose"][1] < 0.105 else None
 
     transitions, episodes, tool = run_actor(
-        device=device, config=ActorConfig(max_steps=3), policy=Constant([0.1, 0, 0, 0, 0, 0])
+        device=lambda env: device,
+        config=ActorConfig(max_steps=3),
+        policy=Constant([0.1, 0, 0, 0, 0, 0]),
     )
     assert [t.intervened for t in transitions] == [True, False, False]
     np.testing.assert_allclose(transitions[0].action, [0, -0.5, 0, 0, 0, 0], atol=1e-6)

@@ -22,8 +22,10 @@ def test_only_successful_episodes_are_kept_and_numbered_without_gaps(monkeypatch
     assert [t.success for t in transitions] == [t.terminated for t in transitions]
     assert sum(t.success for t in transitions) == 3
     assert all(t.intervened and t.policy_version == 0 for t in transitions)
-    # In the tool frame: back and ahead, never sideways; as the base frame's (-x, 0, -z).
-    np.testing.assert_allclose(transitions[0].action, [-1, 0, 1, 0, 0, 0], atol=1e-6)
+    # In the tool frame: back and ahead, never sideways; as the base frame's (-x, 0, -z), of which
+    # each is asked for wholly: together they are as long as one.
+    expected = np.array([-1, 0, 1, 0, 0, 0]) / np.sqrt(2)
+    np.testing.assert_allclose(transitions[0].action, expected, atol=1e-6)
 
 
 def test_a_device_takes_the_place_of_the_demonstrator():

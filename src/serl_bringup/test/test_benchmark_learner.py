@@ -28,9 +28,9 @@ def test_benchmarks_give_their_figures():
     assert vision["critic_steps_per_s"] > 0 and vision["ratio_to_pixels"] > 0
     views = vision["stored_views"]
     image = views * vision["channels"] * 4 * 4 * 2  # float16 features; of one camera
-    assert vision["bytes_per_100k"] == 100_000 * (2 * image + 4 * (12 + 6 + 3) + 5 * 8)
-    assert vision["pixel_bytes_per_100k"] == 100_000 * (2 * 128 * 128 * 3 + 4 * 21 + 5 * 8)
+    assert vision["bytes_per_100k"] == 100_000 * (2 * image + 4 * (12 + 6 + 3) + 7 * 8 + 1)
+    assert vision["pixel_bytes_per_100k"] == 100_000 * (2 * 128 * 128 * 3 + 4 * 21 + 7 * 8 + 1)
     replay = benchmark_replay.measure(capacity=500, seconds=0.05)
     # float32 state, action, reward, grasp penalty and mask, and five indices, per observation
-    assert replay["bytes_per_100k"] == 100_000 * (4 * (25 + 6 + 3) + 5 * 8)
+    assert replay["bytes_per_100k"] == 100_000 * (4 * (25 + 6 + 3) + 7 * 8 + 1)
     assert replay["samples_per_s"] > 0
