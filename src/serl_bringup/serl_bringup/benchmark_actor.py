@@ -101,7 +101,9 @@ class _UntrainedPolicy:
         (action_size,) = environment.action_space.shape
         spec = ObservationSpec.from_observation(observation, task.learner.observation_keys)
         encoder = task.encoder
-        backbone = make_backbone(encoder.backbone, encoder.weights) if spec.images else None
+        backbone = None
+        if spec.images:
+            backbone = make_backbone(encoder.backbone, encoder.weights).accelerate()
         hidden, std_range = task.rlpd.hidden, task.rlpd.std_range
         self.policy = Policy(spec, action_size, hidden, std_range, encoder, backbone)
 

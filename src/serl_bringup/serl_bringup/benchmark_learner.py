@@ -109,7 +109,7 @@ def measure_vision(
 def vision_step(batch_size: int, views: int, device: torch.device) -> tuple[Callable[[], Any], int]:
     """A critic step from a replay too large for a processor's cache, and that replay's size."""
     config = replace(ENCODER, stored_views=views)
-    backbone = make_backbone(config.backbone, config.weights).to(device)
+    backbone = make_backbone(config.backbone, config.weights).to(device).accelerate()
     agent = RLPD(CONFIG, VISION_SPEC, ACTION_SIZE, 0, config, backbone, device)
     update = make_update(agent)
     frames = Frames(VISION_SPEC, config, backbone, agent.policy.encoder.compression)

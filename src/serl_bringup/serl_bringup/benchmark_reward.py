@@ -74,7 +74,7 @@ def _latency(task: Task, observations: list[Observation], questions: int) -> dic
 
 
 def _untrained(encoder: EncoderConfig) -> SuccessClassifier:
-    backbone = make_backbone(encoder.backbone, encoder.weights)
+    backbone = make_backbone(encoder.backbone, encoder.weights).accelerate()
     classifier = SuccessClassifier(VISION_SPEC, encoder, backbone)
     classifier.version = 1
     return classifier
@@ -83,7 +83,7 @@ def _untrained(encoder: EncoderConfig) -> SuccessClassifier:
 def _vice(task: Task, observations: list[Observation], rounds: int) -> dict[str, float]:
     """A critic step, and beside it the rewards of its batch and a step of the classifier."""
     encoder, half = task.encoder, task.learner.batch_size // 2
-    backbone = make_backbone(encoder.backbone, encoder.weights)
+    backbone = make_backbone(encoder.backbone, encoder.weights).accelerate()
     agent = RLPD(task.rlpd, VISION_SPEC, ACTION_SIZE, 0, encoder, backbone)
     frames = Frames(VISION_SPEC, encoder, backbone, agent.policy.encoder.compression)
     rng = np.random.default_rng(0)

@@ -27,6 +27,7 @@ class Backbone(nn.Module):
         super().__init__()
         self.name = name
         self.frozen = frozen
+        self._dtype = torch.float32  # of the network
         self.network = network
         self.digest = _digest(network) if frozen else ""
         mean, std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
@@ -44,11 +45,19 @@ class Backbone(nn.Module):
     def train(self, mode: bool = True) -> "Backbone":
         return super().train(mode and not self.frozen)
 
+    def accelerate(self) -> "Backbone":
+        """Computes in bfloat16 from now on, if frozen and on a CPU that multiplies it: at twice the
+        speed, and features that differ by a hundredth. Returns itself."""
+        if self.frozen and self.device.type == "cpu" and _multiplies_bfloat16():
+            self.network.to(torch.bfloat16)
+            self._dtype = torch.bfloat16
+        return self
+
     def forward(self, images: Tensor) -> Tensor:
         """RGB images (M, H, W, 3) uint8 -> features (M, C, h, w) float32"""
         x = (images.permute(0, 3, 1, 2) - self._mean) * self._scale
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            return self.network(x).contiguous()
+            return self.network(x.to(self._dtype)).float().contiguous()
 
     def feature_shape(self, height: int, width: int) -> tuple[int, int, int]:
         """(C, h, w) for images of height x width px"""
@@ -97,7 +106,7 @@ def shared_backbone(name: str, weights: str, digest: str) -> Backbone:
 
 @functools.cache
 def _frozen_backbone(name: str, weights: str) -> Backbone:
-    return make_backbone(name, weights)
+    return make_backbone(name, weights).accelerate()
 
 
 def save_backbone(backbone: Backbone, path: str | Path) -> None:
@@ -185,6 +194,11 @@ def _tiny() -> nn.Module:
         for inputs, outputs in sizes
     ]
     return nn.Sequential(*(module for layer in layers for module in layer))
+
+
+def _multiplies_bfloat16() -> bool:
+    abilities = torch.cpu.get_capabilities()
+    return bool(abilities.get("avx512_bf16") or abilities.get("amx_bf16"))
 
 
 _NETWORKS = {"resnet10": ResNet10, "resnet18": _resnet18, "small": _small, "tiny": _tiny}

@@ -72,7 +72,9 @@ def train_bc(
     for transition in transitions:
         transition.check(spec, action_size)
     encoder = encoder or EncoderConfig()
-    backbone = make_backbone(encoder.backbone, encoder.weights) if spec.images else None
+    backbone = None
+    if spec.images:
+        backbone = make_backbone(encoder.backbone, encoder.weights).accelerate()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         sizes = action_size, config.hidden, config.std_range

@@ -180,7 +180,7 @@ class Trainer:
         config, encoder, device = self._config, self._encoder_config, self._device
         backbone = None
         if spec.images:
-            backbone = make_backbone(encoder.backbone, encoder.weights).to(device)
+            backbone = make_backbone(encoder.backbone, encoder.weights).to(device).accelerate()
         sizes = spec, action_size, self._seed
         agent = RLPD(self._rlpd_config, *sizes, encoder, backbone, device)
         self._apply = make_update(agent)

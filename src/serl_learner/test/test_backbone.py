@@ -93,6 +93,19 @@ def test_features_of_an_image_do_not_depend_on_the_others(resnet10):
     torch.testing.assert_close(resnet10(batch)[1:2], resnet10(batch[1:2]), rtol=1e-4, atol=1e-5)
 
 
+def test_an_accelerated_one_sees_nearly_the_same_and_is_the_same():
+    precise, fast = make_backbone("resnet10", "random"), make_backbone("resnet10", "random")
+    seen, expected = fast.accelerate()(images()), precise(images())
+    assert seen.dtype == torch.float32
+    assert (seen - expected).norm() < 0.02 * expected.norm()
+    assert fast.digest == precise.digest
+
+
+def test_one_that_is_trained_keeps_its_precision():
+    backbone = make_backbone("tiny", "random").accelerate()
+    assert {p.dtype for p in backbone.parameters()} == {torch.float32}
+
+
 def test_random_weights_are_the_same_in_every_process(resnet10):
     program = (
         "import torch; torch.manual_seed(7);"

@@ -17,7 +17,8 @@ TRAINED = EncoderConfig(backbone="tiny", stored_views=0)
 
 def make_classifier(seed=0, encoder=ENCODER):
     torch.manual_seed(seed)
-    return SuccessClassifier(SPEC, encoder, make_backbone(encoder.backbone, "random")).eval()
+    backbone = make_backbone(encoder.backbone, "random").accelerate()  # as a trained one has it
+    return SuccessClassifier(SPEC, encoder, backbone).eval()
 
 
 def observation(seed=0):

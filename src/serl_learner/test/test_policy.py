@@ -115,7 +115,9 @@ SEEN = {
 
 def seeing_policy(backbone="resnet10", spec=SEEING, **encoder) -> Policy:
     config = EncoderConfig(backbone=backbone, bottleneck=16, **encoder)
-    return Policy(spec, 2, (16,), (1e-5, 5.0), config, make_backbone(backbone, "random"))
+    return Policy(
+        spec, 2, (16,), (1e-5, 5.0), config, make_backbone(backbone, "random").accelerate()
+    )
 
 
 def test_images_need_a_backbone():

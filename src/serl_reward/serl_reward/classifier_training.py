@@ -56,7 +56,7 @@ def train_classifier(
     say: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> SuccessClassifier:
     """Fits to all of `data` what is not frozen. `say(what, done, total)` hears of progress."""
-    backbone = make_backbone(encoder.backbone, encoder.weights)
+    backbone = make_backbone(encoder.backbone, encoder.weights).accelerate()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # of the first weights and of the dropout
         classifier = SuccessClassifier(data.spec, encoder, backbone)
