@@ -84,7 +84,9 @@ def demonstrations() -> list:
         way = -observation["position"] / STEP
         return way / max(1.0, np.abs(way).max())
 
-    record(EnvironmentConfig("SeenPoint-v0"), 5, 0, shown.append, device=towards)
+    record(
+        EnvironmentConfig("SeenPoint-v0"), 5, 0, shown.append, device=lambda environment: towards
+    )
     return shown
 
 

@@ -31,12 +31,14 @@ MAY_IMPORT = {
 }
 MAY_IMPORT_RCLPY = {
     "agent_link.py",
+    "devices.py",
     "discovery.py",
     "qos.py",
     "parameters.py",
     "transition_log.py",
     "reset_client.py",
     "reward_client.py",
+    "teleoperation_topics.py",
 }  # and every *_node.py
 # Where a module comes from: a system package that rosdep installs, or requirements/base.txt.
 ROSDEP_KEYS = {
@@ -54,6 +56,7 @@ PIP_NAMES = {
     "mcap": "mcap",
     "mcap_ros2": "mcap-ros2-support",
     "mujoco": "mujoco",
+    "pyspacemouse": "pyspacemouse",
     "safetensors": "safetensors",
     "tensorboard": "tensorboard",
     "torch": "torch",

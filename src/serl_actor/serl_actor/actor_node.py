@@ -2,7 +2,6 @@
 
 import sys
 import threading
-from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -14,9 +13,9 @@ from rclpy.node import Node
 
 from serl_actor.actor import Actor, ActorConfig
 from serl_actor.agent_link import AgentLink
-from serl_actor.corrector import Corrector
-from serl_actor.environment import EnvironmentConfig, demonstrator_of, make_environment
-from serl_actor.intervention import Device, InterventionConfig
+from serl_actor.devices import intervening
+from serl_actor.environment import EnvironmentConfig, make_environment
+from serl_actor.intervention import InterventionConfig
 from serl_actor.judged import JudgedEnvironment
 from serl_actor.planned_reset import PlannedReset
 from serl_actor.reset import ResetConfig
@@ -94,15 +93,9 @@ class ActorNode(Node):
                 stop=lambda: self._stop.is_set(),
             )
         config = read_section(self, "environment", EnvironmentConfig)
-        return make_environment(config, resets=resets, judged=judged, device=self._device(config))
-
-    def _device(self, config: EnvironmentConfig) -> Callable[[gym.Env], Device] | None:
-        if read_section(self, "intervention", InterventionConfig).device == "none":
-            return None
-        # Other seeds than those of the recorded demonstrations.
-        own, helps = np.random.SeedSequence([self._run.seed, 1]).generate_state(2).tolist()
-        make_demonstrator = demonstrator_of(config, own)
-        return lambda environment: Corrector(make_demonstrator(environment), helps)
+        helper = read_section(self, "intervention", InterventionConfig)
+        device = intervening(helper, config, self, self._run.seed)
+        return make_environment(config, resets=resets, judged=judged, device=device)
 
     def run(self, stop: threading.Event) -> None:
         """Acts up to the last step, then stays until the learners have everything."""

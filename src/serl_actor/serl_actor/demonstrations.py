@@ -4,10 +4,16 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+import gymnasium as gym
 import numpy as np
 
 from serl_actor.actor import Actor, ActorConfig, Agent, EpisodeStats
-from serl_actor.environment import EnvironmentConfig, demonstrator_of, make_environment
+from serl_actor.environment import (
+    EnvironmentConfig,
+    control_period_s,
+    demonstrator_of,
+    make_environment,
+)
 from serl_actor.intervention import Device
 from serl_learner.config import ConfigError
 from serl_learner.transition import Observation, Transition
@@ -37,26 +43,31 @@ def record(
     seed: int,
     write: Callable[[Transition], None],
     *,
-    device: Device | None = None,
+    device: Callable[[gym.Env], Device] | None = None,
+    judged: Callable[[gym.Env], gym.Env] | None = None,
+    real_time: bool = False,
     agent: str = "agent",
+    ended: Callable[[EpisodeStats], None] = lambda stats: None,
 ) -> int:
     """Records `episodes` successful episodes and returns how many failed on the way.
 
-    The demonstrator is `device`, or the one that the environment's configuration names. A failed
+    The demonstrator is what `device` makes, or the one that the environment's configuration names;
+    `judged` is as in make_environment. In `real_time`, steps are as long as the robot's. A failed
     episode is dropped, and so is one in which a camera failed; those kept are written when they
-    end, and numbered as if nothing lay between them. Raises ConfigError after too many that were
-    dropped in a row.
+    end, and numbered as if nothing lay between them. `ended` hears of all. Raises ConfigError
+    after too many that were dropped in a row.
     """
     if episodes < 1:
         raise ConfigError(f"episodes: expected at least 1, got {episodes}")
-    make_device = demonstrator_of(config, seed) if device is None else lambda environment: device
-    environment = make_environment(config, device=make_device)
+    make_device = demonstrator_of(config, seed) if device is None else device
+    environment = make_environment(config, device=make_device, judged=judged)
+    rate_hz = 1.0 / control_period_s(environment) if real_time else 0.0
     recording = _Recording(config.id, episodes, write)
     resting = Resting(environment.action_space.shape[0])
     actor = Actor(
         environment,
-        [Agent(resting, agent, sinks=[recording.add], episode_sinks=[recording.end])],
-        ActorConfig(max_steps=np.iinfo(np.int64).max),
+        [Agent(resting, agent, sinks=[recording.add], episode_sinks=[recording.end, ended])],
+        ActorConfig(max_steps=np.iinfo(np.int64).max, control_rate_hz=rate_hz),
         actor="demonstrator",
         seed=seed,
         say=lambda message: print(message, file=sys.stderr),

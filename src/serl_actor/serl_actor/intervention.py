@@ -9,7 +9,8 @@ import numpy as np
 from serl_learner.config import expect
 from serl_learner.transition import Observation
 
-DEVICES = ("none", "scripted")
+HELD = ("spacemouse", "gamepad", "keyboard", "twist")  # in a person's hands
+DEVICES = ("none", "scripted", *HELD)
 
 # An action for the observation, both as the wrapped environment has them; None: the policy acts.
 # A device that has a method `reset()` is told of every new episode.
@@ -18,10 +19,36 @@ Device = Callable[[Observation], np.ndarray | None]
 
 @dataclass(frozen=True)
 class InterventionConfig:
-    device: str = "none"  # who may take over in training: nobody, or scripted (see corrector.py)
+    """Who may take over from the policy, and how a person's device is read."""
+
+    # nobody; the task's demonstrator (see corrector.py); or a person (see teleoperation.py). A
+    # gamepad is any sensor_msgs/Joy, twist any geometry_msgs/Twist.
+    device: str = "none"
+    dead_zone: float = 0.1  # share of an axis' range within which it is at rest
+    scale: tuple[float, float] = (1.0, 1.0)  # of a full action, translation and rotation
+    yaw: float = 0.0  # rad, from the base frame's x axis to where the person looks
+    topic: str = ""  # of a gamepad, /joy if left out; of twist, /teleoperation/twist
+    # Of a Joy, by number: x, y, z, rotations about them; the buttons that close and open. These are
+    # an Xbox pad's in joy_node: left stick, right stick up, cross, right stick aside; LB and RB.
+    axes: tuple[int, ...] = (1, 0, 4, 6, 7, 3)
+    buttons: tuple[int, int] = (4, 5)
+    full_twist: tuple[float, float] = (0.2, 1.0)  # m/s and rad/s that are a full action
 
     def __post_init__(self) -> None:
         expect(self.device in DEVICES, "device", f"one of {', '.join(DEVICES)}", self.device)
+        expect(0 <= self.dead_zone < 1, "dead_zone", "0 to below 1", self.dead_zone)
+        scale = self.scale
+        expect(len(scale) == 2 and min(scale) > 0, "scale", "two numbers above 0", scale)
+        expect(abs(self.yaw) < 7, "yaw", "radians", self.yaw)
+        numbers = self.axes, self.buttons
+        counted = len(self.axes) == 6 and len(self.buttons) == 2 and min(map(min, numbers)) >= 0
+        expect(counted, "axes, buttons", "six and two numbers from 0", numbers)
+        full = self.full_twist
+        expect(len(full) == 2 and min(full) > 0, "full_twist", "m/s and rad/s above 0", full)
+
+    @property
+    def is_held(self) -> bool:
+        return self.device in HELD
 
 
 class Intervention(gym.Wrapper):

@@ -291,7 +291,8 @@ def demonstrations(broken):
     """How many failed of two demonstrations, and their transitions."""
     config = EnvironmentConfig(CAMERAS, arguments={"broken": broken})
     transitions = []
-    failed = record(config, 2, 0, transitions.append, device=lambda observation: FORWARD)
+    ahead = lambda environment: lambda observation: FORWARD  # noqa: E731
+    failed = record(config, 2, 0, transitions.append, device=ahead)
     return failed, transitions
 
 

@@ -30,9 +30,17 @@ def test_only_successful_episodes_are_kept_and_numbered_without_gaps(monkeypatch
 
 def test_a_device_takes_the_place_of_the_demonstrator():
     transitions = []
-    device = tool_env.TowardsSocket(None, 0)
-    config = EnvironmentConfig("tool_env:test/Tool-v0")
-    assert record(config, 1, seed=0, write=transitions.append, device=device, agent="left") == 0
+    device, ended = tool_env.TowardsSocket(None, 0), []
+    record(
+        EnvironmentConfig("tool_env:test/Tool-v0"),
+        1,
+        seed=0,
+        write=transitions.append,
+        device=lambda environment: device,
+        agent="left",
+        ended=ended.append,
+    )
+    assert [stats.success for stats in ended] == [True]
     assert transitions[-1].success and transitions[0].agent == "left"
 
 
@@ -40,7 +48,7 @@ def test_a_demonstrator_that_never_succeeds_is_told():
     config = EnvironmentConfig("tool_env:test/Tool-v0")
     message = "expected 2 successful demonstrations, got 0, then 20 failures in a row"
     with pytest.raises(ConfigError, match=message):
-        record(config, 2, 0, lambda t: None, device=lambda o: np.zeros(6))
+        record(config, 2, 0, lambda t: None, device=lambda environment: lambda o: np.zeros(6))
 
 
 def test_no_episodes_is_an_error():

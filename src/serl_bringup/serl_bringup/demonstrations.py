@@ -2,16 +2,21 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
+from serl_actor.actor import EpisodeStats
 from serl_actor.demonstrations import DemonstrationSummary, record, summarise
+from serl_bringup.hand import DROP_HELP, LABEL_HELP, EndedByHand, hand
 from serl_bringup.task import Task
 from serl_learner.codec import encode_transition
-from serl_learner.config import ConfigError
+from serl_learner.config import ConfigError, expect
 from serl_learner.transition import Transition
 from serl_learner.transition_log import TransitionLog, load_transitions
 
@@ -34,18 +39,59 @@ def new_file(path: Path, task: str) -> Iterator[Callable[[Transition], None]]:
     unfinished.rename(path)
 
 
-def record_file(task: Task, episodes: int, seed: int, path: Path, console: Console) -> None:
-    """Records successful episodes of the task's scripted demonstrator in a new file."""
-    with new_file(path, task.task) as append, ProgressBar(console=console, transient=True) as bar:
+def record_file(
+    task: Task,
+    episodes: int,
+    seed: int,
+    path: Path,
+    console: Console,
+    device: str = "scripted",
+) -> None:
+    """Records successful episodes of the task's demonstrator, or of a person, in a new file.
+
+    When interrupted it keeps the finished ones, if there are any.
+    """
+    with (
+        new_file(path, task.task) as append,
+        _demonstrator(task, device, console) as options,
+        ProgressBar(console=console, transient=True) as bar,
+    ):
         shown = bar.add_task(f"recording {episodes} demonstrations", total=episodes)
+        kept = dropped = 0
 
-        def write(transition: Transition) -> None:
-            append(transition)
-            done = transition.episode + (transition.final_observation is not None)
-            bar.update(shown, completed=done)
+        def ended(stats: EpisodeStats) -> None:
+            nonlocal kept, dropped
+            good = stats.success and not stats.discarded
+            kept, dropped = kept + good, dropped + (not good)
+            bar.update(shown, completed=kept)
+            if device != "scripted":
+                what = "kept" if good else "dropped"
+                bar.console.print(f"{stats.length} steps, {what}: {kept} of {episodes}")
 
-        failed = record(task.environment, episodes, seed, write)
-    console.print(f"recorded {episodes} demonstrations ({failed} failed ones dropped)")
+        try:
+            record(task.environment, episodes, seed, append, ended=ended, **options)
+        except KeyboardInterrupt:
+            if kept == 0:
+                raise
+            console.print("interrupted")
+    console.print(f"recorded {kept} demonstrations ({dropped} failed ones dropped)")
+
+
+@contextmanager
+def _demonstrator(task: Task, device: str, console: Console) -> Iterator[dict[str, Any]]:
+    """Options of `record`."""
+    if device == "scripted":
+        yield {}
+        return
+    config = replace(task.intervention, device=device)
+    expect(config.is_held, "--device", "scripted, or one that a person holds", device)
+    with hand(config, console.print) as person:
+        labels = task.reward.source != "environment"
+        if labels:
+            console.print(LABEL_HELP)
+        console.print(DROP_HELP)
+        judged = partial(EndedByHand, hand=person, labels=labels)
+        yield {"device": person.device, "judged": judged, "real_time": True}
 
 
 def show_file(path: Path, console: Console) -> None:

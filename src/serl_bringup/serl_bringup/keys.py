@@ -8,7 +8,8 @@ import tty
 
 from serl_learner.config import ConfigError
 
-SPACE = b" "
+SPACE = b" "  # a success
+FAILURE = b"fF"
 
 
 class Keys:

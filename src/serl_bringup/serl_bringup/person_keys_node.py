@@ -1,28 +1,33 @@
-"""A person's keys: SPACE is a success, F a failure; or SPACE says that a reset is done."""
+"""A person's keys: labels and confirmations, and the arm's motion while they correct the policy."""
 
 import threading
 from collections.abc import Sequence
 
 from rclpy.node import Node
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import Joy
 from std_msgs.msg import Bool, Empty
 
-from serl_bringup.keys import SPACE, Keys
+from serl_actor.devices import KEYBOARD_TOPIC
+from serl_actor.teleoperation import Command
+from serl_bringup.keys import FAILURE, SPACE, Keys
+from serl_bringup.steering import Steering
 from serl_learner.qos import COMMAND
 
-FAILURE = b"fF"
-POLL_S = 0.1  # longest wait for a key, so that the end is seen
+PERIOD_S = 0.05  # longest wait for a key, so that the end is seen; and between two Joy
 
 
 class PersonKeys:
     """Publishes what is pressed while this context is open.
 
-    Each agent of `labelled` gets `reward/label`; a namespace in `resets` gets `reset/confirm`,
-    which counts only while it is asked for. Raises ConfigError where there is no terminal to press
-    keys in.
+    Each agent of `labelled` gets `reward/label`: SPACE is a success, F a failure. A namespace in
+    `resets` gets `reset/confirm` by SPACE, which counts only while it is asked for. With `steers`,
+    KEYBOARD_TOPIC says at 20 Hz where the arm is wanted to move. Raises ConfigError where there is
+    no terminal to press keys in.
     """
 
-    def __init__(self, labelled: Sequence[str], resets: Sequence[str] = ()):
-        self._labelled, self._resets = labelled, resets
+    def __init__(self, labelled: Sequence[str], resets: Sequence[str] = (), steers: bool = False):
+        self._labelled, self._resets, self._steers = labelled, resets, steers
         self._keys = Keys()
         self._over = threading.Event()
 
@@ -37,6 +42,9 @@ class PersonKeys:
             node.create_publisher(Empty, f"{namespace}/reset/confirm", COMMAND)
             for namespace in self._resets
         ]
+        self._joy = None
+        if self._steers:
+            self._joy = node.create_publisher(Joy, KEYBOARD_TOPIC, qos_profile_sensor_data)
         self._thread = threading.Thread(target=self._read, name="person keys", daemon=True)
         self._thread.start()
         return self
@@ -48,9 +56,14 @@ class PersonKeys:
         self._keys.__exit__(*details)
 
     def _read(self) -> None:
+        steering = Steering()
         while not self._over.is_set():
-            for key in self._keys.pressed(POLL_S):
+            keys = self._keys.pressed(PERIOD_S)
+            for key in keys:
                 self._publish(key)
+            steering.press(keys)
+            if self._joy:
+                self._joy.publish(joy(steering.command()))
 
     def _publish(self, key: int) -> None:
         if key in SPACE or key in FAILURE:
@@ -59,3 +72,9 @@ class PersonKeys:
         if key in SPACE:
             for confirm in self._confirms:
                 confirm.publish(Empty())
+
+
+def joy(command: Command) -> Joy:
+    """A command as axes (6,) and as the buttons that close and open."""
+    buttons = [int(command.gripper < 0), int(command.gripper > 0)]
+    return Joy(axes=command.twist.tolist(), buttons=buttons)

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from rich.console import Console
 from rich.live import Live
 
-from serl_bringup import live_view
+from serl_bringup import live_view, steering
 from serl_bringup.monitor_node import Monitor
 from serl_bringup.person_keys_node import PersonKeys
 from serl_bringup.processes import NodeProcess, node_environment, ros_arguments
@@ -111,12 +111,15 @@ class Session:
     def _listen_to_a_person(self, stack: ExitStack) -> None:
         labelled = [a.name for a in self._run.agents if a.task.reward.source == "human"]
         resets = [self._run.namespace] if self._run.reset_source == "person" else []
+        steers = any(a.task.intervention.device == "keyboard" for a in self._run.agents)
         if labelled:
             self._console.print("press SPACE for a success, F for a failure")
         if resets:
             self._console.print("press SPACE when everything is put back")
-        if labelled or resets:
-            stack.enter_context(PersonKeys(labelled, resets))
+        if steers:
+            self._console.print(steering.HELP)
+        if labelled or resets or steers:
+            stack.enter_context(PersonKeys(labelled, resets, steers))
 
     def _keep_alive(self, process: NodeProcess) -> None:
         if process.exit_code() is None or (process is self._actor and process.exit_code() == 0):

@@ -52,8 +52,8 @@ class Task:
         if 0 < lead < period:  # the actor would wait for a policy that the learner holds back
             expected = f"0, or at least learner.publish_period ({period})"
             raise ConfigError(f"actor.max_lead: expected {expected}, got {lead}")
-        helped = self.intervention.device == "none" or self.environment.demonstrator
         device = self.intervention.device
+        helped = device != "scripted" or self.environment.demonstrator
         expect(helped, "intervention.device", "none without environment.demonstrator", device)
         one_step = (
             self.reward.source != "vice" or self.rlpd.n_step == 1
@@ -237,7 +237,7 @@ def _check_helper(tasks: dict[str, Task]) -> None:
     devices = {task.intervention.device for task in tasks.values()}
     same = len({task.environment.demonstrator for task in tasks.values()}) == 1
     expected = "none, as the agents' demonstrators differ"
-    expect(devices == {"none"} or same, "intervention.device", expected, ", ".join(devices))
+    expect("scripted" not in devices or same, "intervention.device", expected, ", ".join(devices))
 
 
 def _build(sections: dict[str, Any], overrides: dict[str, Any], where: str) -> Task:

@@ -95,7 +95,7 @@ def _prepare(options: TrainOptions, console: Console) -> tuple[Run, list[Needs]]
         overrides=options.overrides,
     )
     needs = {name: _check_environment(task) for name, task in tasks.items()}
-    if options.real_time:
+    if options.real_time or any(task.intervention.is_held for task in tasks.values()):
         tasks = {name: _in_real_time(task, needs[name]) for name, task in tasks.items()}
     is_team = len(tasks) > 1
     (name, *_), (first, *_) = tasks, tasks.values()

@@ -10,9 +10,12 @@ from serl_bringup.commands.arguments import at_least, file_ending
 def add(commands) -> None:
     demos = commands.add_parser("demos", help="record demonstrations, or look into a file of them")
     actions = demos.add_subparsers(required=True, metavar="ACTION")
-    p = actions.add_parser("record", help="record successful episodes of the scripted demonstrator")
+    p = actions.add_parser("record", help="record successful episodes")
     p.add_argument("task", metavar="TASK", help="of several agents, TASK/AGENT")
     p.add_argument("--episodes", type=at_least(1), default=20)
+    p.add_argument("--device", default="scripted",
+                   help="who shows it: scripted, the task's demonstrator (default); or a person"
+                   " at a spacemouse, gamepad, keyboard, twist")  # fmt: skip
     p.add_argument("--observations", choices=("state", "vision"))
     p.add_argument("--seed", type=at_least(0), default=0)
     p.add_argument(
@@ -30,7 +33,7 @@ def _demos_record(arguments) -> int:
 
     task = load_task(arguments.task, observations=arguments.observations)
     path = arguments.output or Path("demos", f"{task.task}.mcap")
-    record_file(task, arguments.episodes, arguments.seed, path, Console())
+    record_file(task, arguments.episodes, arguments.seed, path, Console(), arguments.device)
     show_file(path, Console())
     return 0
 

@@ -30,7 +30,8 @@ def add(commands) -> None:
         "--real-time", action="store_true", help="act at the robot's rate, not as fast as possible"
     )
     p.add_argument("--intervene", metavar="DEVICE",
-                   help="who may take over from the policy: scripted, the task's demonstrator,"
+                   help="who may take over from the policy: spacemouse, gamepad, keyboard, twist,"
+                   " which a person holds (with --real-time); or scripted, the task's demonstrator,"
                    " late and for a short while")  # fmt: skip
     p.add_argument("--run-dir", type=Path, metavar="DIR", help="default: runs/TASK/<date-time>")
     p.add_argument("--resume", action="store_true", help="go on with the run in --run-dir")
