@@ -173,13 +173,14 @@ class ResetPlanner:
         return ResetPlan(ResetKind.WAYPOINTS, agent, waypoints, config.gripper, message)
 
     def _strokes(self, request: ResetRequest) -> list[Stroke]:
-        """After a failure, some of the agent's, each from its begin to a random place on it."""
+        """After a failure, some of the agent's, each from its begin into its second half."""
         agents, count = self._config.agents, self._config.stir_count
         if request.agent not in agents or request.agent in request.solved or count == 0:
             return []
         of_each = np.reshape(self._config.stir_strokes, (len(agents), -1, 2, 2))
         chosen = self._random.permutation(of_each[agents.index(request.agent)])[:count]
-        chosen[:, 1] -= self._random.uniform(size=(count, 1)) * (chosen[:, 1] - chosen[:, 0])
+        left_out = self._random.uniform(0.0, 0.5, (count, 1))
+        chosen[:, 1] -= left_out * (chosen[:, 1] - chosen[:, 0])
         return [(self._stirring(begin), self._stirring(end)) for begin, end in chosen]
 
     def _stirring(self, place: np.ndarray) -> np.ndarray:  # (2,) -> (7,)
