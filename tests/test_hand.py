@@ -1,10 +1,14 @@
-"""`serl demos record --device keyboard`, typed by a person in a terminal."""
+"""A person at a terminal shows a task, and corrects the policy, by the keyboard."""
 
+import json
 import os
 import pty
 import re
 import signal
 import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -44,7 +48,7 @@ class Terminal:
         """Waits until it has printed that, pressing the keys again and again."""
 
         def printed() -> bool:
-            self._take()
+            self.take()
             if keys and text not in self.text:
                 self.press(keys)
             return text in self.text
@@ -53,11 +57,11 @@ class Terminal:
 
     def ends(self) -> int:
         def ended() -> bool:
-            self._take()
+            self.take()
             return self.process.poll() is not None
 
         wait_until(ended, lambda: f"an end of:\n{self.text}")
-        self._take()
+        self.take()
         return self.process.returncode
 
     def close(self) -> None:
@@ -65,7 +69,7 @@ class Terminal:
         self.process.wait()
         os.close(self._keyboard)
 
-    def _take(self) -> None:
+    def take(self) -> None:
         try:
             while data := os.read(self._keyboard, 4096):
                 self.text += COLOURS.sub("", data.decode(errors="replace"))
@@ -74,23 +78,36 @@ class Terminal:
 
 
 @pytest.fixture
-def record(tmp_path):
-    """Starts the recording of a pointer by keyboard; `sections` are of its task file."""
+def terminal() -> Iterator[Callable[..., Terminal]]:
     started = []
 
-    def start(episodes: int, **sections):
-        path = tmp_path / "pointer.yaml"
-        task = {"task": "pointer", "environment": {"id": "pointer:Pointer-v0"}}
-        task["environment"] |= sections.pop("environment", {})
-        content = {"/**": {"ros__parameters": task | sections}}
-        path.write_text(yaml.safe_dump(content))
-        arguments = ("demos", "record", path, "--device", "keyboard", "--episodes", episodes)
-        started.append(Terminal(*arguments, "--output", tmp_path / "demos.mcap"))
+    def start(*arguments) -> Terminal:
+        started.append(Terminal(*arguments))
         return started[-1]
 
     yield start
-    for terminal in started:
-        terminal.close()
+    for each in started:
+        each.close()
+
+
+def pointer(tmp_path, environment: dict | None = None, **sections) -> Path:
+    """A task file."""
+    path = tmp_path / "pointer.yaml"
+    task = {"task": "pointer", "environment": {"id": "pointer:Pointer-v0"} | (environment or {})}
+    path.write_text(yaml.safe_dump({"/**": {"ros__parameters": task | sections}}))
+    return path
+
+
+@pytest.fixture
+def record(tmp_path, terminal):
+    """Starts the recording of a pointer by keyboard; `sections` are of its task file."""
+
+    def start(episodes: int, **sections) -> Terminal:
+        path = pointer(tmp_path, **sections)
+        arguments = ("demos", "record", path, "--device", "keyboard", "--episodes", episodes)
+        return terminal(*arguments, "--output", tmp_path / "demos.mcap")
+
+    return start
 
 
 def recorded(tmp_path) -> list[list]:
@@ -140,6 +157,30 @@ def test_an_interrupted_recording_keeps_what_is_finished(record, tmp_path):
     assert not list(tmp_path.glob("*.part"))
 
 
+@pytest.mark.slow
+def test_a_person_corrects_the_policy_while_it_trains(terminal, tmp_path):
+    learner = {"batch_size": 16, "training_starts": 20}
+    path = pointer(tmp_path, actor={"max_steps": 150, "random_steps": 20}, learner=learner)
+    run = tmp_path / "run"
+    settings = ("--demos", 0, "--evaluate", 0, "--run-dir", run)
+    training = terminal("train", path, "--intervene", "keyboard", *settings)
+    training.shows("W S away and back")
+    while training.process.poll() is None:
+        training.press(b"w")
+        time.sleep(0.05)  # as fast as a terminal repeats a key
+        training.take()
+    assert training.ends() == 0, training.text
+    steps = [t for file in run.glob("transitions/*.mcap") for t in load_transitions(file)]
+    corrected = [t for t in steps if t.intervened]
+    assert len(steps) == 150 and len(corrected) > 20
+    assert all(t.action.tolist() == [1.0, 0, 0, 0, 0, 0] for t in corrected)
+    assert any(t.success for t in corrected)
+    share = json.loads((run / "result.json").read_text())["intervened_share"]
+    assert share == pytest.approx(len(corrected) / 150, abs=1e-4)
+    stamps = np.array([t.stamp_ns for t in steps])
+    assert np.median(np.diff(stamps)) == pytest.approx(50e6, rel=0.2)  # at the robot's rate
+
+
 def test_mistakes_are_told_in_one_line(tmp_path):
     output = ("--output", tmp_path / "demos.mcap")
     pipe = {"stdin": subprocess.DEVNULL}
@@ -152,3 +193,8 @@ def test_mistakes_are_told_in_one_line(tmp_path):
         assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
         assert message in done.stderr
     assert not list(tmp_path.iterdir())
+    left = tmp_path / "demos.part"
+    left.write_bytes(b"what a person has shown")
+    done = serl("demos", "record", "pcb_insertion", "--device", "keyboard", *output, **pipe)
+    assert done.returncode == 2 and "is what a killed recording left: filter it" in done.stderr
+    assert left.read_bytes() == b"what a person has shown"

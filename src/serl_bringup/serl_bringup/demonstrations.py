@@ -49,8 +49,12 @@ def record_file(
 ) -> None:
     """Records successful episodes of the task's demonstrator, or of a person, in a new file.
 
-    When interrupted it keeps the finished ones, if there are any.
+    When interrupted it keeps the finished ones, if there are any. What a person has shown is never
+    overwritten, not even in the file of a recording that was killed.
     """
+    left = path.with_suffix(".part")
+    if device != "scripted" and left.exists():
+        raise ConfigError(f"{left} is what a killed recording left: filter it, or remove it")
     with (
         new_file(path, task.task) as append,
         _demonstrator(task, device, console) as options,

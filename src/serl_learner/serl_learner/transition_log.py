@@ -25,18 +25,27 @@ from serl_msgs.msg import Transition
 QUEUE_LIMIT = 1000  # steps that may wait for the disk before append() does
 
 
+def read_task(path: str | Path) -> str:
+    """The task that a log's transitions are of."""
+    with _opened(path) as file:
+        return Preamble.read(file, Path(path)).task
+
+
 def read_transitions(path: str | Path, task: str | None = None) -> Iterator[Transition]:
     """Messages of a log in order, also of one that is being written or was never closed."""
     path = Path(path)
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    with file:
+    with _opened(path) as file:
         start = Preamble.read(file, path)
         _check_task(path, start.task, task)
         for entry in scan(file, start.end, path)[0]:
             yield _read_message(file, entry, path)
+
+
+def _opened(path: str | Path) -> BinaryIO:
+    try:
+        return Path(path).open("rb")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def load_transitions(path: str | Path, task: str | None = None) -> Iterator[transition.Transition]:

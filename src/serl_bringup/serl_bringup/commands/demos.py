@@ -24,7 +24,21 @@ def add(commands) -> None:
     p.set_defaults(command=_demos_record)
     p = actions.add_parser("info", help="what is in a file: episodes, lengths, actions")
     p.add_argument("file", type=Path, metavar="FILE")
+    p.add_argument("--pictures", type=file_ending(".png"), metavar="PNG",
+                   help="also frames of each episode's cameras, from first to last")  # fmt: skip
     p.set_defaults(command=_demos_info)
+    p = actions.add_parser("filter", help="a new file with some of a file's successful episodes")
+    p.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE",
+        help="demonstrations, a run's transitions, or the .part of a killed recording",
+    )
+    p.add_argument("output", type=file_ending(".mcap"), metavar="OUTPUT")
+    p.add_argument("--drop", type=at_least(0), nargs="+", default=[], metavar="N",
+                   help="episodes to leave out, counted from 0")  # fmt: skip
+    p.add_argument("--longest", type=at_least(1), metavar="STEPS", help="leave out longer ones")
+    p.set_defaults(command=_demos_filter)
 
 
 def _demos_record(arguments) -> int:
@@ -40,6 +54,19 @@ def _demos_record(arguments) -> int:
 
 def _demos_info(arguments) -> int:
     from serl_bringup.demonstrations import show_file
+    from serl_bringup.episodes import picture_file
 
     show_file(arguments.file, Console())
+    if arguments.pictures:
+        picture_file(arguments.file, arguments.pictures)
+    return 0
+
+
+def _demos_filter(arguments) -> int:
+    from serl_bringup.demonstrations import show_file
+    from serl_bringup.episodes import filter_file
+
+    drop, longest = set(arguments.drop), arguments.longest
+    filter_file(arguments.file, arguments.output, drop, longest, Console())
+    show_file(arguments.output, Console())
     return 0
