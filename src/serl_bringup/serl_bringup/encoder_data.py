@@ -14,7 +14,8 @@ from serl_learner.config import ConfigError
 
 # Of a gripper's opening, in [0, 1]
 OPEN, SHUT = 0.9, 0.05
-STILL = 0.01  # at most so much change in a step
+STILL = 0.01  # at most so much change in a step,
+STILL_STEPS = 3  # for so many: fingers that turn round on their way stand still for one
 
 
 @dataclass
@@ -92,20 +93,26 @@ def _record(task: Task, steps: int, seed: int, progress: Callable[[], None]) -> 
 def held_places(poses: Sequence[np.ndarray], openings: Sequence[float]) -> np.ndarray:
     """Where what is held, or will be held next, is: (T, 7), by hindsight; NaN: held no more.
 
-    A gripper holds something where it stands still, neither open nor shut; one that is never open
-    takes nothing.
+    A gripper holds something where it stands still for a while, neither open nor shut; one that is
+    never open takes nothing.
     """
     places = np.full((len(poses), 7), np.nan)
     if max(openings, default=0.0) < OPEN:
         return places
     place = places[-1]
-    for t in reversed(range(1, len(openings))):
-        still = abs(openings[t] - openings[t - 1]) < STILL
-        if still and SHUT < openings[t] < OPEN:
-            place = poses[t]
+    holds = _holds(np.asarray(openings))
+    for t in reversed(range(len(openings))):
+        place = poses[t] if holds[t] else place
         places[t] = place
-    places[0] = places[min(1, len(poses) - 1)]
     return places
+
+
+def _holds(openings: np.ndarray) -> np.ndarray:  # (T,) -> (T,) bool
+    still = np.abs(np.diff(openings, prepend=np.inf)) < STILL
+    holds = still & (openings > SHUT) & (openings < OPEN)
+    for run in np.split(np.arange(len(holds)), np.flatnonzero(np.diff(holds)) + 1):
+        holds[run] &= len(run) >= STILL_STEPS
+    return holds
 
 
 def _seen_from(pose: np.ndarray, place: np.ndarray) -> np.ndarray:  # (6,) m, rad; NaN: not known
