@@ -37,6 +37,8 @@ class Terminal:
             stderr=terminal,
             env=environment(),
             start_new_session=True,
+            # A shell in the background ignores Ctrl-C, and so would what it starts.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         os.close(terminal)
         os.set_blocking(self._keyboard, False)

@@ -65,14 +65,14 @@ class EndedByHand(gym.Wrapper):
     F ends it as a failure. With `labels` SPACE ends it as a success, and nothing else does.
     """
 
-    def __init__(self, env: gym.Env, hand: Hand, labels: bool, sleep=time.sleep):
+    def __init__(self, env: gym.Env, hand: Hand, labels: bool):
         super().__init__(env)
-        self._hand, self._labels, self._sleep = hand, labels, sleep
+        self._hand, self._labels = hand, labels
 
     def reset(self, *, seed: int | None = None, options: dict | None = None):
         observation, info = self.env.reset(seed=seed, options=options)
         while not self._hand.moves():
-            self._sleep(POLL_S)
+            time.sleep(POLL_S)
         self._hand.pressed()  # what was pressed before is about no step of this episode
         return observation, info
 
