@@ -1,11 +1,15 @@
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
+import rclpy
+from rclpy.node import Node
 from running import Running, Statuses
 
 from serl_bringup.monitor_node import Monitor
 from serl_learner.discovery import local_discovery
 from serl_learner.domain import acquire_domain
+from serl_learner.run_node import spinning
 
 
 @pytest.fixture(autouse=True)
@@ -16,6 +20,17 @@ def ros_domain(monkeypatch) -> Iterator[None]:
         for name, value in local_discovery().items():
             monkeypatch.setenv(name, value)
         yield
+
+
+@pytest.fixture
+def node(ros_domain) -> Iterator[Node]:
+    """The actor's, in the test's process."""
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = Node("actor", namespace="agent", context=context)
+    with spinning(node, threading.Event()):
+        yield node
+    rclpy.try_shutdown(context=context)
 
 
 @pytest.fixture

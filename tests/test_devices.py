@@ -3,13 +3,10 @@
 import os
 import pty
 import sys
-import threading
 
 import numpy as np
 import pytest
-import rclpy
 from geometry_msgs.msg import Twist, Vector3
-from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from running import wait_until
 from sensor_msgs.msg import Joy
@@ -19,20 +16,8 @@ from serl_actor.devices import open_source
 from serl_actor.faults import Fault
 from serl_actor.intervention import InterventionConfig
 from serl_bringup.person_keys_node import PersonKeys
-from serl_learner.run_node import spinning
 
 pytestmark = pytest.mark.ros
-
-
-@pytest.fixture
-def node(ros_domain):
-    """The actor's, which reads the device."""
-    context = rclpy.Context()
-    rclpy.init(context=context)
-    node = Node("actor", namespace="agent", context=context)
-    with spinning(node, threading.Event()):
-        yield node
-    rclpy.try_shutdown(context=context)
 
 
 def read_until(source, wanted, send=lambda: None):

@@ -6,7 +6,6 @@ from contextlib import ExitStack
 
 import numpy as np
 import pytest
-import rclpy
 import yaml
 from rclpy.node import Node
 from running import wait_until
@@ -33,17 +32,6 @@ def task(directory, **reset):
     sections = {"reset": reset, "run": {"seed": 3}}
     path.write_text(yaml.safe_dump({"/**": {"ros__parameters": sections}}))
     return path
-
-
-@pytest.fixture
-def node(ros_domain):
-    """Where the actor asks from."""
-    context = rclpy.Context()
-    rclpy.init(context=context)
-    node = Node("actor", namespace="agent", context=context)
-    with spinning(node, threading.Event()):
-        yield node
-    rclpy.try_shutdown(context=context)
 
 
 def appeared(client: ResetClient) -> ResetClient:

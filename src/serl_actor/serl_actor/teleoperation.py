@@ -63,6 +63,3 @@ class Teleoperation:
         twist = self._scale * np.sign(command.twist) * size
         moved = np.concatenate([self._turn.apply(twist[:3]), self._turn.apply(twist[3:])])
         return np.append(moved, command.gripper)[: self._action_size]
-
-    def close(self) -> None:
-        self._source.close()

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from geometry_msgs.msg import Twist
@@ -23,17 +23,9 @@ RELEASED_S = 0.3  # after its last Twist a sender that sends only while it moves
 class JoySource:
     """Of sensor_msgs/Joy: the numbers of its axes and buttons are as in InterventionConfig."""
 
-    def __init__(
-        self,
-        node: Node,
-        topic: str,
-        axes: Sequence[int],
-        buttons: Sequence[int],
-        clock: Callable[[], float] = time.monotonic,
-    ):
+    def __init__(self, node: Node, topic: str, axes: Sequence[int], buttons: Sequence[int]):
         self._name = f"intervention.device: {topic}"
         self._axes, self._buttons = axes, buttons
-        self._clock = clock
         self._newest: tuple[float, Joy] | None = None  # when it came, and it
         self._node = node
         self._subscription = node.create_subscription(
@@ -42,7 +34,7 @@ class JoySource:
 
     def read(self) -> Command:
         newest = self._newest
-        if newest is None or self._clock() - newest[0] > SILENT_S:
+        if newest is None or time.monotonic() - newest[0] > SILENT_S:
             raise Fault(f"{self._name}: expected a message every {SILENT_S} s, got none")
         axes, buttons = newest[1].axes, newest[1].buttons
         if len(axes) <= max(self._axes) or len(buttons) <= max(self._buttons):
@@ -58,7 +50,7 @@ class JoySource:
         self._node.destroy_subscription(self._subscription)
 
     def _on_joy(self, message: Joy) -> None:
-        self._newest = self._clock(), message
+        self._newest = time.monotonic(), message
 
 
 class TwistSource:
@@ -67,14 +59,8 @@ class TwistSource:
     Beside it TOPIC/gripper, a std_msgs/Float64: -1 closes, 1 opens, once per message.
     """
 
-    def __init__(
-        self,
-        node: Node,
-        topic: str,
-        full: tuple[float, float],
-        clock: Callable[[], float] = time.monotonic,
-    ):
-        self._topic, self._node, self._clock = topic, node, clock
+    def __init__(self, node: Node, topic: str, full: tuple[float, float]):
+        self._topic, self._node = topic, node
         self._full = np.repeat(full, 3)
         self._came_at, self._twist = -np.inf, np.zeros(6)
         self._gripper = 0.0
@@ -92,7 +78,7 @@ class TwistSource:
             raise Fault(f"intervention.device: expected a publisher of {self._topic}, got none")
         with self._lock:
             gripper, self._gripper = self._gripper, 0.0
-            is_moved = self._clock() - self._came_at <= RELEASED_S
+            is_moved = time.monotonic() - self._came_at <= RELEASED_S
             twist = self._twist if is_moved else np.zeros(6)
         if not np.isfinite(twist).all():
             raise Fault(f"intervention.device: {self._topic}: expected finite numbers, got {twist}")
@@ -106,7 +92,7 @@ class TwistSource:
         linear, angular = message.linear, message.angular
         twist = np.array([linear.x, linear.y, linear.z, angular.x, angular.y, angular.z])
         with self._lock:
-            self._came_at, self._twist = self._clock(), twist
+            self._came_at, self._twist = time.monotonic(), twist
 
     def _on_gripper(self, message: Float64) -> None:
         with self._lock:
