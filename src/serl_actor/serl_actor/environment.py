@@ -14,6 +14,7 @@ from serl_actor.cameras import CameraGuard
 from serl_actor.checks import CheckedEnvironment
 from serl_actor.gripper import GripperPenalty
 from serl_actor.intervention import Device, Intervention
+from serl_actor.located import Located
 from serl_actor.relative_frame import RelativeFrame
 from serl_learner.config import ConfigError, expect
 
@@ -27,6 +28,7 @@ class EnvironmentConfig:
     max_episode_steps: int = 0  # 0: the environment's own limit, which it then must have
     demonstrator: str = ""  # "module:Class", scripted, called as Class(environment, seed)
     gripper_penalty: float = 0.0  # price of a change of the gripper; beside the reward, not in it
+    locator: str = ""  # a file of `serl locator`: adds what cameras tell, `object_position`
     arguments: dict[str, Any] = field(default_factory=dict)  # of the environment's constructor
 
     def __post_init__(self) -> None:
@@ -60,6 +62,8 @@ def make_environment(
         environment = resets(environment)
     if judged is not None:
         environment = judged(environment)
+    if config.locator:
+        environment = Located(environment, config.locator)
     if device is not None:
         environment = Intervention(environment, device(environment), turned=config.relative_frame)
     if config.relative_frame:

@@ -10,7 +10,7 @@ from serl_learner.transition import Observation
 
 POSES = ("socket_pose", "object_pose", "start_pose")  # as the tool sees them
 # What is transformed, in the base frame, and its size.
-SIZES = {"pose": 7, "twist": 6} | dict.fromkeys(POSES, 7)
+SIZES = {"pose": 7, "twist": 6, "object_position": 3} | dict.fromkeys(POSES, 7)
 
 
 class RelativeFrame(gym.Wrapper):
@@ -21,6 +21,8 @@ class RelativeFrame(gym.Wrapper):
       twist        (6,) in the axes of the current tool frame
       socket_pose, object_pose, start_pose
                    (6,) position (m), rotation vector (rad), in the current tool frame
+      object_position
+                   (3,) m, in the current tool frame
     and everything else passes: force and torque are in the tool frame already.
 
     Actions are a translation and a rotation vector in the axes of the current tool frame, that of
@@ -48,7 +50,7 @@ class RelativeFrame(gym.Wrapper):
             )
         vector = spaces.Box(-np.inf, np.inf, (6,), np.float32)
         self.observation_space = spaces.Dict(
-            [(key, vector if key in SIZES else space) for key, space in below.items()]
+            [(key, vector if SIZES.get(key, 0) >= 6 else space) for key, space in below.items()]
         )
         self._reset_pose = np.zeros(7)  # tool at the reset, base frame
         self._rotation = np.eye(3)  # from the current tool frame to the base frame
@@ -72,6 +74,9 @@ class RelativeFrame(gym.Wrapper):
         seen = {"pose": frames.pose_vector(frames.relative(self._reset_pose, pose))}
         if "twist" in observation:
             seen["twist"] = frames.rotate_blocks(self._rotation.T, observation["twist"])
+        if "object_position" in observation:
+            offset = observation["object_position"] - pose[:3]
+            seen["object_position"] = self._rotation.T @ offset
         for name in POSES:
             if name in observation:
                 seen[name] = frames.pose_vector(frames.relative(pose, observation[name]))

@@ -40,9 +40,8 @@ def pretrain_file(
 
         trained = pretrain(backbone, images, cameras, labels, config, seed, say)
     save_backbone(trained, output)
-    things = "the tool's pose" if labels.shape[1] == 6 else "where the tool and what it takes are"
     console.print(
-        f"{output}: {trained.name} that tells {things} from one of {len(images)} images with"
+        f"{output}: {trained.name} that tells the tool's pose from one of {len(images)} images with"
         f" {np.mean(errors[-50:]):.2f} of its standard deviation as error",
         soft_wrap=True,
     )

@@ -9,13 +9,9 @@ from rich.progress import Progress as ProgressBar
 
 from serl_actor import frames
 from serl_actor.environment import demonstrator_of, make_environment
+from serl_actor.wandering import drifted
 from serl_bringup.task import Task
 from serl_learner.config import ConfigError
-
-# Of a gripper's opening, in [0, 1]
-OPEN, SHUT = 0.9, 0.05
-STILL = 0.01  # at most so much change in a step,
-STILL_STEPS = 3  # for so many: fingers that turn round on their way stand still for one
 
 
 @dataclass
@@ -24,19 +20,17 @@ class _Episode:
 
     images: list[np.ndarray] = field(default_factory=list)  # T times the cameras
     poses: list[np.ndarray] = field(default_factory=list)  # T of (7,), the tool's
-    openings: list[float] = field(default_factory=list)  # T, of a gripper if there is one
     end: np.ndarray | None = None  # (7,)
 
 
 def collect(
     tasks: Sequence[Task], steps: int, seed: int, console: Console
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Images, the number of each one's camera, and labels (M, 6 or 12): m, rad, from the tool.
+    """Images, the number of each one's camera, and labels (M, 6): m, rad, from the tool.
 
-    First where the goal is seen: where the first episode ends, as fixed a place even if that one
-    fails. Then, where a gripper takes something, where that is (NaN: not known). Of each task's
-    episodes half are demonstrated, where the environment has a demonstrator; in the others the tool
-    wanders.
+    Where the goal is seen: where the first episode ends, as fixed a place even if that one fails.
+    Of each task's episodes half are demonstrated, where the environment has a demonstrator; in the
+    others the tool wanders.
     """
     episodes: list[_Episode] = []
     with ProgressBar(console=console, transient=True) as bar:
@@ -48,15 +42,11 @@ def collect(
     poses = [pose for episode in episodes for pose in episode.poses]
     cameras = np.tile(np.arange(len(images) // len(poses)), len(poses))
     labels = np.stack([_seen_from(pose, episodes[0].end) for pose in poses])
-    held = np.concatenate([held_places(e.poses, e.openings) for e in episodes])
-    if np.isfinite(held).any():
-        things = [_seen_from(pose, place) for pose, place in zip(poses, held, strict=True)]
-        labels = np.hstack([labels, things])
     return images, cameras, np.repeat(labels, cameras.max() + 1, axis=0)
 
 
 def _record(task: Task, steps: int, seed: int, progress: Callable[[], None]) -> list[_Episode]:
-    config = replace(task.environment, relative_frame=False)
+    config = replace(task.environment, relative_frame=False, locator="")
     wandering = make_environment(config)
     shown = wandering
     if config.demonstrator:
@@ -75,9 +65,7 @@ def _record(task: Task, steps: int, seed: int, progress: Callable[[], None]) -> 
             while not done and made < steps:
                 episode.images += [observation[name] for name in names]
                 episode.poses.append(observation["pose"])
-                episode.openings += [float(x) for x in observation.get("gripper", ())]
-                drift = rng.uniform(-1, 1, action.shape)  # of actions that last
-                action = np.clip(0.9 * action + 0.5 * drift, -1.0, 1.0)
+                action = drifted(action, rng)
                 observation, _, terminated, truncated, _ = environment.step(action)
                 done = terminated or truncated
                 made += 1
@@ -90,31 +78,5 @@ def _record(task: Task, steps: int, seed: int, progress: Callable[[], None]) -> 
     return episodes
 
 
-def held_places(poses: Sequence[np.ndarray], openings: Sequence[float]) -> np.ndarray:
-    """Where what is held, or will be held next, is: (T, 7), by hindsight; NaN: held no more.
-
-    A gripper holds something where it stands still for a while, neither open nor shut; one that is
-    never open takes nothing.
-    """
-    places = np.full((len(poses), 7), np.nan)
-    if max(openings, default=0.0) < OPEN:
-        return places
-    place = places[-1]
-    holds = _holds(np.asarray(openings))
-    for t in reversed(range(len(openings))):
-        place = poses[t] if holds[t] else place
-        places[t] = place
-    return places
-
-
-def _holds(openings: np.ndarray) -> np.ndarray:  # (T,) -> (T,) bool
-    still = np.abs(np.diff(openings, prepend=np.inf)) < STILL
-    holds = still & (openings > SHUT) & (openings < OPEN)
-    for run in np.split(np.arange(len(holds)), np.flatnonzero(np.diff(holds)) + 1):
-        holds[run] &= len(run) >= STILL_STEPS
-    return holds
-
-
-def _seen_from(pose: np.ndarray, place: np.ndarray) -> np.ndarray:  # (6,) m, rad; NaN: not known
-    known = np.isfinite(place).all()
-    return frames.pose_vector(frames.relative(pose, place)) if known else np.full(6, np.nan)
+def _seen_from(pose: np.ndarray, place: np.ndarray) -> np.ndarray:  # (6,) m, rad
+    return frames.pose_vector(frames.relative(pose, place))

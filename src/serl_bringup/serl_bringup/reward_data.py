@@ -163,7 +163,9 @@ def _acting(
 ) -> tuple[gym.Env, Probing | None, PolicySource]:
     """The environment in the form of the task's demonstrations, and what acts in it."""
     config = task.environment
-    if policy is not None:
+    if policy is None:
+        config = replace(config, locator="")  # nobody looks at what it tells
+    else:
         config = replace(config, max_episode_steps=min(config.max_episode_steps, POLICY_STEPS))
     environment = make_environment(replace(config, relative_frame=False))
     spaces = environment.observation_space.values()

@@ -23,6 +23,7 @@ class RunFolder:
         self.demonstrations = path / "demonstrations.mcap"
         self.classifier = path / "reward.safetensors"
         self.goals = path / "goals.mcap"
+        self.locator = path / "locator.safetensors"
         self.episodes = path / "episodes.csv"
         self.learning_curve = path / "learning_curve.png"
         self.video = path / "policy.mp4"

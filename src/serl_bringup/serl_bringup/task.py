@@ -251,13 +251,14 @@ def _build(sections: dict[str, Any], overrides: dict[str, Any], where: str) -> T
 
 def _from_anywhere(task: Task) -> Task:
     """With the files that it names found from every working directory."""
-    encoder, reward, vice = task.encoder, task.reward, task.vice
+    environment, encoder, reward, vice = task.environment, task.encoder, task.reward, task.vice
+    environment = replace(environment, locator=_absolute(environment.locator))
     encoder = replace(encoder, weights=_absolute(encoder.weights))
     if reward.classifier is not None:
         file = _absolute(reward.classifier.file)
         reward = replace(reward, classifier=replace(reward.classifier, file=file))
     vice = replace(vice, goals=_absolute(vice.goals))
-    return replace(task, encoder=encoder, reward=reward, vice=vice)
+    return replace(task, environment=environment, encoder=encoder, reward=reward, vice=vice)
 
 
 def _absolute(file: str) -> str:

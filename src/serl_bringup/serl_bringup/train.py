@@ -133,7 +133,7 @@ def _prepare_agent(
         demonstrations=str(folder.demonstrations) if demonstrated else "",
         resume=True,  # a node that was killed and is started again goes on where it was
     )
-    task = _keep_reward_files(task.in_run(run), folder)
+    task = _keep_files(task.in_run(run), folder)
     task.save(folder.config)
     return task
 
@@ -164,7 +164,7 @@ def _resume_agent(folder: RunFolder, overrides: dict[str, Any]) -> Task:
     task = load_task(str(folder.config), overrides=overrides)
     demonstrations = str(folder.demonstrations) if folder.demonstrations.exists() else ""
     run = replace(task.run, directory=str(folder.path), demonstrations=demonstrations)
-    task = _keep_reward_files(task.in_run(run), folder)  # the folder may have been moved
+    task = _keep_files(task.in_run(run), folder)  # the folder may have been moved
     task.save(folder.config)
     return task
 
@@ -210,15 +210,17 @@ def _demonstrate(
     return True
 
 
-def _keep_reward_files(task: Task, folder: RunFolder) -> Task:
-    """The task with its classifier, or its goals, as the folder keeps them: a copy."""
-    reward, vice = task.reward, task.vice
+def _keep_files(task: Task, folder: RunFolder) -> Task:
+    """The task with the files that it needs, as the folder keeps them: copies."""
+    environment, reward, vice = task.environment, task.reward, task.vice
+    if environment.locator:
+        environment = replace(environment, locator=_kept(environment.locator, folder.locator))
     if reward.source == "classifier":
         file = _kept(reward.classifier.file, folder.classifier)
         reward = replace(reward, classifier=replace(reward.classifier, file=file))
     if reward.source == "vice" and vice.goals:
         vice = replace(vice, goals=_kept(vice.goals, folder.goals))
-    return replace(task, reward=reward, vice=vice)
+    return replace(task, environment=environment, reward=reward, vice=vice)
 
 
 def _kept(file: str, place: Path) -> str:

@@ -1,7 +1,9 @@
-"""DrQ's augmentation (Yarats et al. 2021): images shifted at random by a few pixels."""
+"""Images shifted at random by a few pixels (DrQ: Yarats et al. 2021), and in another light."""
 
 import torch
 from torch import Tensor
+
+BRIGHTNESS = 0.2  # largest change of an image's brightness and of its contrast
 
 
 def shift_images(images: Tensor, offsets: Tensor) -> Tensor:
@@ -22,3 +24,12 @@ def random_offsets(count: int, shift: int, generator: torch.Generator) -> Tensor
     return torch.randint(
         -shift, shift + 1, (count, 2), generator=generator, device=generator.device
     )
+
+
+def rebrightened(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Each image (M, H, W, 3) uint8 brighter or darker, and with more or less contrast."""
+    change = torch.rand(2, len(images), 1, 1, 1, generator=generator)
+    change = 1 + BRIGHTNESS * (2 * change - 1)
+    pixels = images.float()
+    mean = pixels.mean(dim=(1, 2, 3), keepdim=True)
+    return ((pixels - mean) * change[0] + mean * change[1]).clamp(0, 255).byte()

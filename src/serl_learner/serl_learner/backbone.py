@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from serl_learner.backbone_weights import load_weights
+from serl_learner.compute import multiplies_bfloat16
 from serl_learner.config import ConfigError, expect
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -48,7 +49,7 @@ class Backbone(nn.Module):
     def accelerate(self) -> "Backbone":
         """Computes in bfloat16 from now on, if frozen and on a CPU that multiplies it: at twice the
         speed, and features that differ by a hundredth. Returns itself."""
-        if self.frozen and self.device.type == "cpu" and _multiplies_bfloat16():
+        if self.frozen and self.device.type == "cpu" and multiplies_bfloat16():
             self.network.to(torch.bfloat16)
             self._dtype = torch.bfloat16
         return self
@@ -194,11 +195,6 @@ def _tiny() -> nn.Module:
         for inputs, outputs in sizes
     ]
     return nn.Sequential(*(module for layer in layers for module in layer))
-
-
-def _multiplies_bfloat16() -> bool:
-    abilities = torch.cpu.get_capabilities()
-    return bool(abilities.get("avx512_bf16") or abilities.get("amx_bf16"))
 
 
 _NETWORKS = {"resnet10": ResNet10, "resnet18": _resnet18, "small": _small, "tiny": _tiny}

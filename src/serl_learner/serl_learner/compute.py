@@ -23,6 +23,12 @@ def find_device(name: str, key: str = "learner.device") -> torch.device:
     return torch.device("cuda" if there and name != "cpu" else "cpu")
 
 
+def multiplies_bfloat16() -> bool:
+    """Whether the CPU does, which is twice as fast as float32."""
+    abilities = torch.cpu.get_capabilities()
+    return bool(abilities.get("avx512_bf16") or abilities.get("amx_bf16"))
+
+
 @contextmanager
 def tuned_process(threads: int) -> Iterator[None]:
     """For the time in which a process does little else than train; `threads` are torch's."""

@@ -13,13 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from serl_learner.augmentation import random_offsets, shift_images
+from serl_learner.augmentation import random_offsets, rebrightened, shift_images
 from serl_learner.backbone import Backbone
 from serl_learner.config import expect
 
 SHIFT = 4  # px
 NEAR = 0.1  # standard deviations: larger errors count by their size, not by its square
-BRIGHTNESS = 0.2  # largest change of an image's brightness and of its contrast
 
 
 @dataclass(frozen=True)
@@ -80,8 +79,5 @@ def pretrain(
 
 def _augmented(images: Tensor, generator: torch.Generator) -> Tensor:
     """Shifted, brighter or darker, with more or less contrast: uint8 (B, H, W, 3)."""
-    count = len(images)
-    shifted = shift_images(images, random_offsets(count, SHIFT, generator)).float()
-    change = 1 + BRIGHTNESS * (2 * torch.rand(2, count, 1, 1, 1, generator=generator) - 1)
-    mean = shifted.mean(dim=(1, 2, 3), keepdim=True)
-    return ((shifted - mean) * change[0] + mean * change[1]).clamp(0, 255).byte()
+    offsets = random_offsets(len(images), SHIFT, generator)
+    return rebrightened(shift_images(images, offsets), generator)

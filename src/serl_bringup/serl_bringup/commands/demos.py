@@ -13,9 +13,7 @@ def add(commands) -> None:
     p = actions.add_parser("record", help="record successful episodes")
     p.add_argument("task", metavar="TASK", help="of several agents, TASK/AGENT")
     p.add_argument("--episodes", type=at_least(1), default=20)
-    p.add_argument("--device", default="scripted",
-                   help="who shows it: scripted, the task's demonstrator (default); or a person"
-                   " at a spacemouse, gamepad, keyboard, twist")  # fmt: skip
+    add_device(p)
     p.add_argument("--observations", choices=("state", "vision"))
     p.add_argument("--seed", type=at_least(0), default=0)
     p.add_argument(
@@ -39,6 +37,12 @@ def add(commands) -> None:
                    help="episodes to leave out, counted from 0")  # fmt: skip
     p.add_argument("--longest", type=at_least(1), metavar="STEPS", help="leave out longer ones")
     p.set_defaults(command=_demos_filter)
+
+
+def add_device(parser) -> None:
+    parser.add_argument("--device", default="scripted",
+                        help="who shows it: scripted, the task's demonstrator (default); or a"
+                        " person at a spacemouse, gamepad, keyboard, twist")  # fmt: skip
 
 
 def _demos_record(arguments) -> int:

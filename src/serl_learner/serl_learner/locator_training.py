@@ -1,0 +1,141 @@
+"""Trains a locator on demonstrations: hindsight labels their images (see hindsight.py)."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from serl_learner.augmentation import rebrightened
+from serl_learner.compute import multiplies_bfloat16
+from serl_learner.config import ConfigError, expect
+from serl_learner.hindsight import taken_positions
+from serl_learner.locator import Locator
+from serl_learner.transition import ObservationSpec, Transition, with_next
+
+NEAR = 0.1  # standard deviations: larger errors count by their size, not by its square
+HELD_OUT = 10  # each tenth episode
+
+
+@dataclass(frozen=True)
+class LocatorConfig:
+    steps: int = 600
+    batch_size: int = 64  # frames, of all cameras
+    learning_rate: float = 2e-3  # at its highest; it rises, then falls to 0
+    weight_decay: float = 1e-3
+
+    def __post_init__(self) -> None:
+        expect(self.steps >= 1, "steps", "at least 1", self.steps)
+        expect(self.batch_size >= 1, "batch_size", "at least 1", self.batch_size)
+        expect(self.learning_rate > 0, "learning_rate", "above 0", self.learning_rate)
+        expect(self.weight_decay >= 0, "weight_decay", "at least 0", self.weight_decay)
+
+
+@dataclass(frozen=True)
+class Sights:
+    """M frames, with the place of the thing to take, in the order of their episodes."""
+
+    spec: ObservationSpec  # of the images
+    images: np.ndarray  # (M, cameras, H, W, 3) uint8
+    poses: np.ndarray  # (M, 7) of the tool, base frame
+    places: np.ndarray  # (M, 3) m, base frame
+    episodes: np.ndarray  # (M,) int
+
+    def where(self, chosen: np.ndarray) -> "Sights":
+        """`chosen`: a mask (M,)"""
+        names = "images", "poses", "places", "episodes"
+        return replace(self, **{name: getattr(self, name)[chosen] for name in names})
+
+    def split(self) -> tuple["Sights", "Sights"]:
+        """To learn from, and to judge by: every tenth episode."""
+        held_out = self.episodes % HELD_OUT == HELD_OUT - 1
+        return self.where(~held_out), self.where(held_out)
+
+
+def label(recordings: Iterable[Iterable[Transition]]) -> Sights:
+    """What is known of each frame of recorded episodes whose poses are in the base frame.
+
+    Raises ConfigError, one line, where there are no cameras, or no gripper that takes something.
+    """
+    spec: ObservationSpec | None = None
+    parts, episodes = [], 0
+    for recording in recordings:
+        for episode in _episodes(recording):
+            mine = ObservationSpec.from_observation(episode[0])
+            spec = spec or mine
+            expect(mine == spec, "recordings", f"all with {list(episode[0])}", "others")
+            parts.append(_label_episode(spec, episode, episodes))
+            episodes += 1
+    if spec is None or not any(len(part[0]) for part in parts):
+        raise ConfigError("recordings: expected episodes in which the gripper takes something")
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    return Sights(ObservationSpec((), spec.images), *columns)
+
+
+def _episodes(recording: Iterable[Transition]):
+    """Yields the observations of each episode."""
+    observations = []
+    for transition, following in with_next(recording):
+        observations.append(transition.observation)
+        if transition.terminated or transition.truncated:
+            yield [*observations, following]
+            observations = []
+
+
+def _label_episode(spec: ObservationSpec, observations: list, number: int) -> tuple:
+    vectors = dict(spec.vectors)
+    known = spec.images and vectors.get("pose") == 7 and "gripper" in vectors
+    expected = "cameras, a gripper, and 'pose' of 7 elements, as `serl locator collect` records"
+    expect(known, "observations", expected, ", ".join(observations[0]))
+    poses = np.array([o["pose"] for o in observations], np.float64)
+    places = taken_positions(poses[:, :3], [float(o["gripper"][0]) for o in observations])
+    known = np.isfinite(places[:, 0])
+    images = [
+        np.stack([o[name] for name, _ in spec.images])
+        for o, is_known in zip(observations, known, strict=True)
+        if is_known
+    ]
+    shape = (0, len(spec.images), *spec.image_shape)
+    stacked = np.stack(images) if images else np.empty(shape, np.uint8)
+    return stacked, poses[known], places[known], np.full(known.sum(), number)
+
+
+def train_locator(
+    data: Sights,
+    config: LocatorConfig,
+    seed: int,
+    say: Callable[[int], None] = lambda step: None,
+) -> Locator:
+    """Fits to all of `data`. `say(step)` hears of progress."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        locator = Locator(data.spec)
+    locator.fit(data.poses, data.places)
+    images = torch.from_numpy(data.images)
+    targets = locator.normalized(torch.from_numpy(data.places).float())
+    rate, decay = config.learning_rate, config.weight_decay
+    optimizer = torch.optim.AdamW(locator.parameters(), lr=rate, weight_decay=decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, config.steps + 1)
+    for step in range(config.steps):
+        chosen = torch.randint(len(images), (config.batch_size,), generator=generator)
+        seen = images[chosen]
+        seen = rebrightened(seen.flatten(0, 1), generator).unflatten(0, seen.shape[:2])
+        with torch.autocast("cpu", torch.bfloat16, enabled=multiplies_bfloat16()):
+            predicted = locator(seen, data.poses[chosen.numpy()])
+        loss = F.smooth_l1_loss(predicted.float(), targets[chosen], beta=NEAR)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        say(step)
+    return locator.eval()
+
+
+def errors(locator: Locator, data: Sights) -> np.ndarray:
+    """(M,) m: how far off it is in each frame."""
+    parts = range(0, len(data.poses), 32)
+    images = torch.from_numpy(data.images)
+    found = [locator.locate(images[i : i + 32], data.poses[i : i + 32]) for i in parts]
+    return np.linalg.norm(np.concatenate(found) - data.places, axis=1)
