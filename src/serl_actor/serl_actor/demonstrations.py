@@ -15,26 +15,12 @@ from serl_actor.environment import (
     make_environment,
 )
 from serl_actor.intervention import Device
+from serl_actor.wandering import Wandering
 from serl_learner.config import ConfigError
-from serl_learner.transition import Observation, Transition
+from serl_learner.transition import Transition
 
 FAILURES_ALLOWED = 20  # in a row: beyond it nobody is showing anything
 SATURATED = 0.999  # an action element of at least this size is at its bound
-
-
-class Resting:
-    """The policy under a demonstration: it does not move where the demonstrator gives no action."""
-
-    version = 0
-
-    def __init__(self, action_size: int):
-        self._action = np.zeros(action_size, np.float32)
-
-    def begin_episode(self) -> None:
-        pass
-
-    def act(self, observation: Observation) -> np.ndarray:
-        return self._action
 
 
 def record(
@@ -48,25 +34,30 @@ def record(
     real_time: bool = False,
     agent: str = "agent",
     ended: Callable[[EpisodeStats], None] = lambda stats: None,
+    wander: int = 0,
+    base_pose: bool = False,
 ) -> int:
     """Records `episodes` successful episodes and returns how many failed on the way.
 
     The demonstrator is what `device` makes, or the one that the environment's configuration names;
     `judged` is as in make_environment. In `real_time`, steps are as long as the robot's. A failed
     episode is dropped, and so is one in which a camera failed; those kept are written when they
-    end, and numbered as if nothing lay between them. `ended` hears of all. Raises ConfigError
-    after too many that were dropped in a row.
+    end, and numbered as if nothing lay between them. `ended` hears of all. Before the demonstrator
+    has it, the arm wanders for up to `wander` steps of each episode, which are not `intervened`.
+    Raises ConfigError after too many that were dropped in a row.
     """
     if episodes < 1:
         raise ConfigError(f"episodes: expected at least 1, got {episodes}")
     make_device = demonstrator_of(config, seed) if device is None else device
-    environment = make_environment(config, device=make_device, judged=judged)
+    wandering = Wandering(make_device, wander, seed)
+    environment = make_environment(
+        config, device=wandering.device, judged=judged, base_pose=base_pose
+    )
     rate_hz = 1.0 / control_period_s(environment) if real_time else 0.0
     recording = _Recording(config.id, episodes, write)
-    resting = Resting(environment.action_space.shape[0])
     actor = Actor(
         environment,
-        [Agent(resting, agent, sinks=[recording.add], episode_sinks=[recording.end, ended])],
+        [Agent(wandering, agent, sinks=[recording.add], episode_sinks=[recording.end, ended])],
         ActorConfig(max_steps=np.iinfo(np.int64).max, control_rate_hz=rate_hz),
         actor="demonstrator",
         seed=seed,

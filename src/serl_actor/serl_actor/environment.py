@@ -14,7 +14,7 @@ from serl_actor.cameras import CameraGuard
 from serl_actor.checks import CheckedEnvironment
 from serl_actor.gripper import GripperPenalty
 from serl_actor.intervention import Device, Intervention
-from serl_actor.located import Located
+from serl_actor.located import BasePose, Located
 from serl_actor.relative_frame import RelativeFrame
 from serl_learner.config import ConfigError, expect
 
@@ -43,15 +43,16 @@ def make_environment(
     judged: Callable[[gym.Env], gym.Env] | None = None,
     device: Callable[[gym.Env], Device] | None = None,
     render_mode: str | None = None,
+    base_pose: bool = False,
 ) -> gym.Env:
     """The environment as actor, demonstrations and evaluation use it.
 
     Observations are dicts of float32 vectors and uint8 images, actions (n,) in [-1, 1]. `resets`
     puts a PlannedReset around it, and `judged` a JudgedEnvironment: resets and rewards then come
     from outside. `device` makes, for the environment below it, what may take over at each step, for
-    example that of `demonstrator_of`. Raises ConfigError, one line, when the environment cannot be
-    made or cannot be acted in; its reset and step raise Fault when a camera, the reward or the
-    reset agent fails.
+    example that of `demonstrator_of`. With `base_pose`, observations have that as well. Raises
+    ConfigError, one line, when the environment cannot be made or cannot be acted in; its reset and
+    step raise Fault when a camera, the reward or the reset agent fails.
     """
     environment = CameraGuard(_make(config, render_mode))
     environment = CheckedEnvironment(environment, config.id)
@@ -62,6 +63,8 @@ def make_environment(
         environment = resets(environment)
     if judged is not None:
         environment = judged(environment)
+    if base_pose:
+        environment = BasePose(environment)
     if config.locator:
         environment = Located(environment, config.locator)
     if device is not None:

@@ -32,10 +32,15 @@ def rotation_vector(quaternion: np.ndarray) -> np.ndarray:
     return np.array([x * scale, y * scale, z * scale])
 
 
+def position_seen_from(pose_ab: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """(3,) seen from b, of a position (3,) seen from a."""
+    return rotation_matrix(pose_ab[3:]).T @ (position - pose_ab[:3])
+
+
 def relative(pose_ab: np.ndarray, pose_ac: np.ndarray) -> np.ndarray:
     """Pose (7,) of c seen from b, of two poses seen from a."""
     x, y, z, w = _unit(pose_ab[3:])
-    position = rotation_matrix(pose_ab[3:]).T @ (pose_ac[:3] - pose_ab[:3])
+    position = position_seen_from(pose_ab, pose_ac[:3])
     return np.concatenate([position, _multiply((-x, -y, -z, w), pose_ac[3:])])
 
 

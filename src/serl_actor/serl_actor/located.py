@@ -25,7 +25,28 @@ class Located(gym.ObservationWrapper):
                     f" {shape}, got {', '.join(f'{k} {v.shape}' for k, v in below.items())}"
                 )
         position = spaces.Box(-np.inf, np.inf, (3,), np.float32)
-        self.observation_space = spaces.Dict([*below.items(), ("object_position", position)])
+        self.observation_space = _with(env, "object_position", position)
 
     def observation(self, observation: Observation) -> Observation:
         return observation | {"object_position": self._locator.look(observation)}
+
+
+class BasePose(gym.ObservationWrapper):
+    """Adds `base_pose` (7,): the tool's pose in the base frame, which it stays."""
+
+    def __init__(self, env: gym.Env):
+        super().__init__(env)
+        pose = env.observation_space.spaces.get("pose")
+        if pose is None or pose.shape != (7,):
+            raise ConfigError(
+                f"base_pose: expected an observation 'pose' of 7 elements, got {pose}"
+            )
+        self.observation_space = _with(env, "base_pose", pose)
+
+    def observation(self, observation: Observation) -> Observation:
+        return observation | {"base_pose": observation["pose"].copy()}
+
+
+def _with(env: gym.Env, name: str, space: spaces.Box) -> spaces.Dict:
+    """The environment's observations, in their order, and one more."""
+    return spaces.Dict([*env.observation_space.spaces.items(), (name, space)])

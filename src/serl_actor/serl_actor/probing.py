@@ -7,6 +7,7 @@ import numpy as np
 
 from serl_actor.environment import is_success
 from serl_actor.intervention import Device
+from serl_learner.transition import Observation
 
 ASTRAY = 0.15  # share of the episodes that wander from the start and see all of the workspace
 DISTRACTED = 0.01  # of an approach's steps begin some steps of wandering: near misses
@@ -25,6 +26,21 @@ class GoesOn(gym.Wrapper):
     def step(self, action):
         observation, reward, terminated, truncated, info = self.env.step(action)
         return observation, reward, terminated and not is_success(info), truncated, info
+
+
+class Resting:
+    """The policy under what acts by itself: it does not move."""
+
+    version = 0
+
+    def __init__(self, action_size: int):
+        self._action = np.zeros(action_size, np.float32)
+
+    def begin_episode(self) -> None:
+        pass
+
+    def act(self, observation: Observation) -> np.ndarray:
+        return self._action
 
 
 class Probing(gym.Wrapper):

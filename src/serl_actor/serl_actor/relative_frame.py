@@ -75,8 +75,9 @@ class RelativeFrame(gym.Wrapper):
         if "twist" in observation:
             seen["twist"] = frames.rotate_blocks(self._rotation.T, observation["twist"])
         if "object_position" in observation:
-            offset = observation["object_position"] - pose[:3]
-            seen["object_position"] = self._rotation.T @ offset
+            seen["object_position"] = frames.position_seen_from(
+                pose, observation["object_position"]
+            )
         for name in POSES:
             if name in observation:
                 seen[name] = frames.pose_vector(frames.relative(pose, observation[name]))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tool_env import Resting, ToolEnv
 
-from serl_actor import demonstrations
+from serl_actor import probing
 from serl_actor.actor import Actor, ActorConfig, Agent
 from serl_actor.environment import EnvironmentConfig, demonstrator_of, make_environment
 from serl_actor.evaluation import evaluate
@@ -100,7 +100,7 @@ def test_a_step_that_cannot_be_judged_discards_the_episode_and_no_reward_is_inve
     transitions, said = [], []
     actor = Actor(
         environment,
-        [Agent(demonstrations.Resting(6), sinks=[transitions.append])],
+        [Agent(probing.Resting(6), sinks=[transitions.append])],
         ActorConfig(max_steps=12),
         say=said.append,
     )
@@ -116,7 +116,7 @@ def test_what_can_never_be_judged_ends_the_run():
     transitions, seconds = [], iter(range(10_000))
     actor = Actor(
         environment,
-        [Agent(demonstrations.Resting(6), sinks=[transitions.append])],
+        [Agent(probing.Resting(6), sinks=[transitions.append])],
         ActorConfig(max_steps=1000),
         clock=lambda: float(next(seconds)),
     )

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from serl_actor.located import Located
+from serl_actor.located import BasePose, Located
 from serl_actor.relative_frame import RelativeFrame
 from serl_learner.config import ConfigError
 from serl_learner.locator import Locator, save_locator
@@ -67,3 +67,13 @@ def test_relative_to_the_tool_it_is_in_its_axes(tmp_path):
 def test_one_for_other_cameras_is_refused_in_one_line(tmp_path, name, size):
     with pytest.raises(ConfigError, match=rf"expected an observation '{name}' of shape \({size}"):
         Located(Still(), file_of(tmp_path, name, size))
+
+
+def test_the_base_pose_stays_where_the_pose_becomes_relative():
+    environment = RelativeFrame(BasePose(Still()))
+    observation, _ = environment.reset()
+    assert environment.observation_space.contains(observation)
+    np.testing.assert_array_equal(observation["base_pose"], POSE)
+    np.testing.assert_allclose(observation["pose"], np.zeros(6), atol=1e-6)
+    with pytest.raises(ConfigError, match=r"^base_pose: expected an observation 'pose' of 7"):
+        BasePose(environment)

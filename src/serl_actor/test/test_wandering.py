@@ -1,6 +1,7 @@
 """An arm wanders for a while, then the demonstrator has it."""
 
 import numpy as np
+from tool_env import ToolEnv
 
 from serl_actor.wandering import Wandering, drifted
 
@@ -15,28 +16,38 @@ class Shows:
         self.episodes += 1
 
     def __call__(self, observation):
-        return np.full(7, 0.25)
+        return np.full(6, 0.25)
 
 
-def lengths(device: Wandering, episodes: int) -> list[int]:
+def lengths(steps: int, episodes: int) -> list[int]:
     """Steps before the demonstrator, of each episode."""
-    found = []
-    for _ in range(episodes):
+    shows, found = Shows(), []
+    wandering = Wandering(lambda environment: shows, steps, seed=0)
+    device = wandering.device(ToolEnv())
+    for episode in range(episodes):
         device.reset()
-        actions = [device({}) for _ in range(12)]
-        shown = [np.array_equal(action, np.full(7, 0.25)) for action in actions]
-        assert shown == sorted(shown)  # once it has the arm, it keeps it
-        assert np.abs(actions).max() <= 1.0
-        found.append(shown.index(True))
+        wandering.begin_episode()
+        given = []
+        for _ in range(12):
+            action, command = wandering.act({}), device({})
+            assert np.abs(action).max() <= 1.0
+            # One of both has the arm.
+            assert command is None or not action.any()
+            given.append(command is not None)
+        assert given == sorted(given)  # once it has the arm, the demonstrator keeps it
+        assert shows.episodes == episode + 1
+        found.append(given.index(True))
     return found
 
 
 def test_every_episode_begins_with_other_steps_at_random_up_to_the_limit():
-    shows = Shows()
-    found = lengths(Wandering(shows, 7, 10, seed=0), 60)
+    found = lengths(10, episodes=60)
     assert min(found) == 0 and max(found) == 10 and len(set(found)) > 5
-    assert shows.episodes == 60
-    assert lengths(Wandering(Shows(), 7, 10, seed=0), 60) == found
+    assert lengths(10, episodes=60) == found
+
+
+def test_without_wandering_the_demonstrator_has_the_first_step():
+    assert lengths(0, episodes=5) == [0] * 5
 
 
 def test_a_drift_lasts_and_uses_the_whole_range():

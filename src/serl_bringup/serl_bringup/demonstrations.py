@@ -7,16 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 from rich.console import Console
 from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
 from serl_actor.actor import EpisodeStats
 from serl_actor.demonstrations import DemonstrationSummary, record, summarise
-from serl_actor.environment import demonstrator_of
-from serl_actor.intervention import Device
-from serl_actor.wandering import Wandering
 from serl_bringup.hand import DROP_HELP, LABEL_HELP, EndedByHand, hand
 from serl_bringup.task import Task
 from serl_learner.codec import encode_transition
@@ -50,20 +46,20 @@ def record_file(
     path: Path,
     console: Console,
     device: str = "scripted",
-    wander: int = 0,
+    **recorded: Any,
 ) -> None:
     """Records successful episodes of the task's demonstrator, or of a person, in a new file.
 
-    The scripted one begins after up to `wander` steps at random, which are recorded as well.
     When interrupted it keeps the finished ones, if there are any. What a person has shown is never
-    overwritten, not even in the file of a recording that was killed.
+    overwritten, not even in the file of a recording that was killed. `recorded`: of `record`, what
+    else is.
     """
     left = path.with_suffix(".part")
     if device != "scripted" and left.exists():
         raise ConfigError(f"{left} is what a killed recording left: filter it, or remove it")
     with (
         new_file(path, task.task) as append,
-        _demonstrator(task, device, seed, wander, console) as options,
+        _demonstrator(task, device, console) as options,
         ProgressBar(console=console, transient=True) as bar,
     ):
         shown = bar.add_task(f"recording {episodes} demonstrations", total=episodes)
@@ -79,7 +75,7 @@ def record_file(
                 bar.console.print(f"{stats.length} steps, {what}: {kept} of {episodes}")
 
         try:
-            record(task.environment, episodes, seed, append, ended=ended, **options)
+            record(task.environment, episodes, seed, append, ended=ended, **options, **recorded)
         except KeyboardInterrupt:
             if kept == 0:
                 raise
@@ -88,13 +84,10 @@ def record_file(
 
 
 @contextmanager
-def _demonstrator(
-    task: Task, device: str, seed: int, wander: int, console: Console
-) -> Iterator[dict[str, Any]]:
+def _demonstrator(task: Task, device: str, console: Console) -> Iterator[dict[str, Any]]:
     """Options of `record`."""
     if device == "scripted":
-        make = demonstrator_of(task.environment, seed)
-        yield {"device": partial(_wandering, make, wander, seed)} if wander else {}
+        yield {}
         return
     config = replace(task.intervention, device=device)
     expect(config.is_held, "--device", "scripted, or one that a person holds", device)
@@ -105,12 +98,6 @@ def _demonstrator(
         console.print(DROP_HELP)
         judged = partial(EndedByHand, hand=person, labels=labels)
         yield {"device": person.device, "judged": judged, "real_time": True}
-
-
-def _wandering(
-    make: Callable[[gym.Env], Device], steps: int, seed: int, environment: gym.Env
-) -> Device:
-    return Wandering(make(environment), environment.action_space.shape[0], steps, seed)
 
 
 def show_file(path: Path, console: Console) -> None:

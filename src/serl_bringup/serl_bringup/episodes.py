@@ -23,7 +23,7 @@ def filter_file(
 
     And but for those of more than `longest` steps. Raises ConfigError where none is left.
     """
-    episodes = list(_episodes(source))
+    episodes = list(read_episodes(source))
     unknown = sorted(set(drop) - set(range(len(episodes))))
     expect(not unknown, f"{source}: --drop", f"numbers from 0 to {len(episodes) - 1}", unknown)
     kept = [
@@ -47,7 +47,7 @@ def filter_file(
 def picture_file(source: Path, path: Path) -> None:
     """A row per episode and camera, a few frames of each; red at the left where it failed."""
     rows = []
-    for episode in _episodes(source):
+    for episode in read_episodes(source):
         colour = (0, 160, 0) if _is_success(episode) else (200, 0, 0)
         chosen = np.linspace(0, len(episode) - 1, SHOWN).astype(int)
         seen = [episode[i].observation for i in chosen[:-1]] + [_last(episode)]
@@ -60,7 +60,7 @@ def picture_file(source: Path, path: Path) -> None:
     imageio.imwrite(path, np.concatenate(rows))
 
 
-def _episodes(source: Path) -> Iterator[list[Transition]]:
+def read_episodes(source: Path) -> Iterator[list[Transition]]:
     """In the order of the file; without those that were discarded."""
     episodes: dict[tuple[str, int], list[Transition]] = {}
     for transition in load_transitions(source):

@@ -3,19 +3,23 @@
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import dropwhile
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 from rich.progress import Progress as ProgressBar
 
-from serl_bringup.demonstrations import record_file
+from serl_actor import frames
+from serl_bringup.demonstrations import new_file, record_file
+from serl_bringup.episodes import read_episodes
 from serl_bringup.task import Task
 from serl_learner.compute import tuned_process
 from serl_learner.config import expect
-from serl_learner.locator import save_locator
+from serl_learner.locator import Locator, save_locator
 from serl_learner.locator_training import LocatorConfig, errors, label, train_locator
-from serl_learner.transition_log import load_transitions
+from serl_learner.transition import Observation
+from serl_learner.transition_log import load_transitions, read_task
 
 WANDER = 60  # steps: what a policy comes to see, a demonstrator alone does not show
 
@@ -23,21 +27,13 @@ WANDER = 60  # steps: what a policy comes to see, a demonstrator alone does not 
 def collect_file(
     task: Task, episodes: int, seed: int, path: Path, device: str, console: Console
 ) -> None:
-    """Records episodes in which the gripper takes something, in the base frame, in a new file.
-
-    At first the arm wanders; a person is asked to let it.
-    """
+    """Records demonstrations, before each of which the arm wanders, in a new file."""
     if device != "scripted":
-        console.print("move all over the bin first, open and shut; then take the object")
+        console.print(f"the arm wanders for up to {WANDER} steps, then it is yours")
     limit = task.environment.max_episode_steps
-    environment = replace(
-        task.environment,
-        relative_frame=False,
-        locator="",
-        max_episode_steps=limit and limit + WANDER,
-    )
+    environment = replace(task.environment, locator="", max_episode_steps=limit and limit + WANDER)
     task = replace(task, environment=environment)
-    record_file(task, episodes, seed, path, console, device, WANDER)
+    record_file(task, episodes, seed, path, console, device, wander=WANDER, base_pose=True)
 
 
 def train_file(recordings: Sequence[Path], seed: int, output: Path, console: Console) -> None:
@@ -59,3 +55,34 @@ def train_file(recordings: Sequence[Path], seed: int, output: Path, console: Con
         f" {len(held_out.poses)} frames of other episodes, {worse:.0f} mm in one of ten or more",
         soft_wrap=True,
     )
+
+
+def located_file(source: Path, locator: Locator, path: Path) -> None:
+    """What `collect_file` has recorded, as demonstrations for a policy, in a new file.
+
+    Without the steps at the beginning in which the arm wandered, and with `object_position`.
+    """
+    sequence = 0
+    with new_file(path, read_task(source)) as append:
+        for number, episode in enumerate(read_episodes(source)):
+            shown = list(dropwhile(lambda transition: not transition.intervened, episode))
+            for step, transition in enumerate(shown):
+                final = transition.final_observation
+                transition.observation = _located(transition.observation, locator)
+                transition.final_observation = None if final is None else _located(final, locator)
+                append(replace(transition, sequence=sequence, episode=number, step=step))
+                sequence += 1
+
+
+def is_to_be_located(source: Path) -> bool:
+    """Whether it was recorded for a locator, and none has seen it."""
+    first = next(load_transitions(source), None)
+    return first is not None and "base_pose" in first.observation
+
+
+def _located(observation: Observation, locator: Locator) -> Observation:
+    """With what Located observes in the tool's frame, in place of `base_pose`."""
+    below = observation | {"pose": observation["base_pose"]}
+    position = frames.position_seen_from(below["pose"], locator.look(below))
+    seen = observation | {"object_position": position.astype(np.float32)}
+    return {name: value for name, value in seen.items() if name != "base_pose"}

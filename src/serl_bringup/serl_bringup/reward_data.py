@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.progress import Progress as ProgressBar
 
 from serl_actor.actor import Actor, ActorConfig, Agent, EpisodeStats, PolicySource
-from serl_actor.demonstrations import FAILURES_ALLOWED, Resting
+from serl_actor.demonstrations import FAILURES_ALLOWED
 from serl_actor.environment import control_period_s, demonstrator_of, make_environment
-from serl_actor.probing import GoesOn, Probing
+from serl_actor.probing import GoesOn, Probing, Resting
 from serl_actor.relative_frame import RelativeFrame
 from serl_bringup.demonstrations import new_file
 from serl_bringup.keys import Keys

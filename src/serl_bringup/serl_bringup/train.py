@@ -15,6 +15,7 @@ from serl_actor.reset import DEFAULT_AGENT
 from serl_bringup.clone import clone
 from serl_bringup.conclude import conclude
 from serl_bringup.demonstrations import record_file
+from serl_bringup.locating import is_to_be_located, located_file
 from serl_bringup.progress import Progress
 from serl_bringup.records import read_episodes
 from serl_bringup.run import AgentRun, Run
@@ -26,6 +27,7 @@ from serl_learner.compression import Compression
 from serl_learner.config import ConfigError, RunConfig, expect, load_task_file
 from serl_learner.encoder import make_compression
 from serl_learner.frames import Frames
+from serl_learner.locator import load_locator
 from serl_learner.replay import slot_bytes
 from serl_learner.transition import ObservationSpec
 from serl_reward.image_reward import load_classifier
@@ -202,7 +204,10 @@ def _demonstrate(
             raise ConfigError(
                 f"--demos {wanted}: no such file; expected {expected} or a number of episodes"
             )
-        shutil.copyfile(file, folder.demonstrations)
+        if task.environment.locator and is_to_be_located(file):
+            located_file(file, load_locator(task.environment.locator), folder.demonstrations)
+        else:
+            shutil.copyfile(file, folder.demonstrations)
         return True
     if int(wanted) == 0 or not task.environment.demonstrator:
         return False

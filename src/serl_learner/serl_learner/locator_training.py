@@ -54,7 +54,7 @@ class Sights:
 
 
 def label(recordings: Iterable[Iterable[Transition]]) -> Sights:
-    """What is known of each frame of recorded episodes whose poses are in the base frame.
+    """What is known of each frame of recorded episodes, which observe `base_pose`.
 
     Raises ConfigError, one line, where there are no cameras, or no gripper that takes something.
     """
@@ -85,10 +85,10 @@ def _episodes(recording: Iterable[Transition]):
 
 def _label_episode(spec: ObservationSpec, observations: list, number: int) -> tuple:
     vectors = dict(spec.vectors)
-    known = spec.images and vectors.get("pose") == 7 and "gripper" in vectors
-    expected = "cameras, a gripper, and 'pose' of 7 elements, as `serl locator collect` records"
+    known = spec.images and vectors.get("base_pose") == 7 and "gripper" in vectors
+    expected = "cameras, gripper and base_pose, as `serl locator collect` records them"
     expect(known, "observations", expected, ", ".join(observations[0]))
-    poses = np.array([o["pose"] for o in observations], np.float64)
+    poses = np.array([o["base_pose"] for o in observations], np.float64)
     places = taken_positions(poses[:, :3], [float(o["gripper"][0]) for o in observations])
     known = np.isfinite(places[:, 0])
     images = [

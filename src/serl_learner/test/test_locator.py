@@ -87,7 +87,7 @@ def episode(openings: list[float], **observation) -> list[Transition]:
     """Its tool moves by 1 cm per step along x."""
     seen = [
         {
-            "pose": np.array([0.01 * step, 0, 0.1, *DOWN], np.float32),
+            "base_pose": np.array([0.01 * step, 0, 0.1, *DOWN], np.float32),
             "gripper": np.array([opening], np.float32),
             "wrist": np.full(SHAPE, step, np.uint8),
             **observation,
@@ -126,7 +126,7 @@ def test_every_tenth_episode_is_held_out():
     [
         ([], "^recordings: expected episodes in which the gripper takes"),
         ([episode([1.0] * 4)], "^recordings: expected episodes in which the gripper takes"),
-        ([episode([1.0] * 4, pose=np.zeros(6, np.float32))], "^observations: expected cameras"),
+        ([episode([1.0] * 4, base_pose=np.zeros(6))], "^observations: expected cameras"),
         ([episode([1.0] * 4), episode([1.0] * 4, more=np.zeros(2))], "^recordings: expected all"),
     ],
 )  # fmt: skip
