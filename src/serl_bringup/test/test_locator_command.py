@@ -93,5 +93,7 @@ def test_too_few_episodes_are_refused_before_the_training(tmp_path):
 
 def test_a_task_without_its_locator_says_how_to_get_one():
     task = load_task("object_relocation/forward", observations="vision")
-    with pytest.raises(ConfigError, match="no such file, expected one that `serl loc"):
+    with pytest.raises(
+        ConfigError, match="No such file or directory: expected a file that `serl locator`"
+    ):
         make_environment(replace(task.environment, locator="none.safetensors"))

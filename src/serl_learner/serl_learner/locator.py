@@ -80,9 +80,9 @@ class _Keypoints(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.maps = nn.Sequential(
-            *_layer(3, WIDTH, 5, 2),
+            *_layer(3, WIDTH // 2, 5, 2),
+            *_layer(WIDTH // 2, WIDTH, 3, 2),
             *_layer(WIDTH, WIDTH, 3, 1),
-            *_layer(WIDTH, WIDTH, 3, 2),
             *_layer(WIDTH, WIDTH, 3, 1),
             nn.Conv2d(WIDTH, KEYPOINTS, 3, padding=1),
         )
@@ -135,12 +135,11 @@ def load_locator(path: str | Path) -> Locator:
         tensors, metadata = read_tensors(Path(path).read_bytes())
         locator = Locator(ObservationSpec.from_json(json.loads(metadata["locator"])["spec"]))
         locator.load_state_dict(tensors)
-    except FileNotFoundError:
-        made = "expected one that `serl locator` has trained"
-        raise ConfigError(f"environment.locator: {path}: no such file, {made}") from None
     except OSError as error:
-        raise ConfigError(f"environment.locator: {path}: {error.strerror}") from None
-    except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ConfigError(f"environment.locator: {path}: not a locator: {reason}") from None
-    return locator.eval()
+        reason = error.strerror
+    except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError):
+        reason = "not one"
+    else:
+        return locator.eval()
+    expected = "expected a file that `serl locator` has trained"
+    raise ConfigError(f"environment.locator: {path}: {reason}: {expected}")

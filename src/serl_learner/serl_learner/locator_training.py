@@ -20,7 +20,7 @@ HELD_OUT = 10  # each tenth episode
 
 @dataclass(frozen=True)
 class LocatorConfig:
-    steps: int = 600
+    steps: int = 1000
     batch_size: int = 64  # frames, of all cameras
     learning_rate: float = 2e-3  # at its highest; it rises, then falls to 0
     weight_decay: float = 1e-3

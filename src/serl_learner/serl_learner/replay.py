@@ -55,9 +55,6 @@ class _Slots:
         self.size = 0
 
     def add(self, slot: int) -> None:
-        """Nothing where it is one of them already."""
-        if self.rank[slot] != NONE:
-            return
         self.rank[slot] = self.size
         self.members[self.size] = slot
         self.size += 1
@@ -99,9 +96,8 @@ class ReplayBuffer:
         rng: np.random.Generator,
         frames: Frames | None = None,
         device: torch.device = CPU,
-        shows_successes: bool = False,
     ) -> None:
-        """`frames` is for observations with images. What counts as shown: see `shown`."""
+        """`frames` is for observations with images."""
         if capacity < 2:
             raise ConfigError(f"replay_capacity: expected at least 2, got {capacity}")
         frames = frames or Frames(ObservationSpec(spec.vectors))
@@ -120,8 +116,7 @@ class ReplayBuffer:
         self._next = np.full(capacity, NONE)  # slot of the next observation
         self._stack = np.full((capacity, frames.stack), NONE)  # slots of the frames, newest last
         self._sampleable = _Slots(capacity)
-        self._shown = _Slots(capacity)  # of those, the ones to imitate
-        self._shows_successes = shows_successes
+        self._corrected = _Slots(capacity)  # of those, where a person commanded the action
         self._intervened = np.zeros(capacity, bool)
         self._episode = np.full(capacity, NONE)  # running number of the slot's episode
         self._episodes: dict[tuple[str, int], int] = {}  # (actor, episode) under way: that number
@@ -134,12 +129,9 @@ class ReplayBuffer:
         return self._sampleable.size
 
     @property
-    def shown(self) -> int:
-        """Number of those in which a person commanded the action.
-
-        With `shows_successes`, and of those of episodes that have succeeded.
-        """
-        return self._shown.size
+    def corrections(self) -> int:
+        """Number of those in which a person commanded the action."""
+        return self._corrected.size
 
     @property
     def capacity(self) -> int:
@@ -149,7 +141,7 @@ class ReplayBuffer:
     @property
     def nbytes(self) -> int:
         """Memory of the full buffer, which the system gives as it fills."""
-        parts = vars(self), vars(self._sampleable), vars(self._shown)
+        parts = vars(self), vars(self._sampleable), vars(self._corrected)
         arrays = [a for part in parts for a in part.values() if isinstance(a, np.ndarray)]
         return sum(a.nbytes for a in arrays) + sum(t.nbytes for t in self._data.values())
 
@@ -184,21 +176,17 @@ class ReplayBuffer:
             self._open[transition.actor] = (transition.episode, transition.step, slot)
         if transition.discarded:
             for member in np.flatnonzero(self._episode == episode):
-                self._forget(member)
-        elif transition.success and self._shows_successes:
-            for member in np.flatnonzero(self._episode == episode):
-                if self._sampleable.rank[member] != NONE:
-                    self._shown.add(member)
+                self._forget(int(member))
 
     def sample(
-        self, count: int, n_step: int = 1, discount: float = 1.0, shown: bool = False
+        self, count: int, n_step: int = 1, discount: float = 1.0, corrections: bool = False
     ) -> Batch:
         """`count` transitions, uniformly and with replacement; a view of each frame at random.
 
         Of `n_step` steps each, or as many as there are up to the end of the episode, or so far.
-        With `shown`, only those that are.
+        With `corrections`, only those in which a person commanded the (first) action.
         """
-        slots = (self._shown if shown else self._sampleable).draw(count, self._rng)
+        slots = (self._corrected if corrections else self._sampleable).draw(count, self._rng)
         last, steps = slots, np.ones(count, np.float32)
         reward, penalty = (self._take_one(name, slots) for name in ("reward", "grasp_penalty"))
         for _ in range(n_step - 1):
@@ -274,7 +262,7 @@ class ReplayBuffer:
             return
         self._sampleable.add(slot)
         if self._intervened[slot]:
-            self._shown.add(slot)
+            self._corrected.add(slot)
 
     def _lose_frame(self, slot: int) -> None:
         """Withdraws the later transitions that see the frame of `slot`, which is overwritten."""
@@ -297,7 +285,7 @@ class ReplayBuffer:
     def _withdraw(self, slot: int) -> None:
         """Takes a slot out of those that can be drawn."""
         self._sampleable.remove(slot)
-        self._shown.remove(slot)
+        self._corrected.remove(slot)
 
 
 def slot_bytes(spec: ObservationSpec, action_size: int, frames: Frames) -> int:

@@ -32,8 +32,7 @@ class LearnerConfig:
     """Defaults are those of SERL's real-robot tasks. A "step" alone is one of an actor."""
 
     observation_keys: tuple[str, ...] = ()  # what policy and critic see, by name; none: everything
-    batch_size: int = 256  # half from the actors, half prior data, corrections and, with:
-    successes_shown: bool = False  # the actors' successful episodes
+    batch_size: int = 256  # half from the actors, half prior data and corrections
     replay_capacity: int = 200_000  # observations
     warm_start: int = 0  # critic steps on prior data alone, before anybody acts
     training_starts: int = 200  # steps before the first update on what they did
@@ -198,13 +197,7 @@ class Trainer:
         self._frames = Frames(spec, encoder, backbone, compression, self._seed)
         self._stage = FrameStage(self._frames)
         self._online = ReplayBuffer(
-            config.replay_capacity,
-            spec,
-            action_size,
-            self._rng,
-            self._frames,
-            device,
-            shows_successes=config.successes_shown,
+            config.replay_capacity, spec, action_size, self._rng, self._frames, device
         )
         self._prior = filled_replay(prior, spec, action_size, self._rng, self._frames, device)
         self._prior_transitions = ()  # their images are not needed any more
@@ -268,20 +261,21 @@ class Trainer:
         All of the former, where nothing was shown.
         """
         size = self._config.batch_size
-        is_shown = len(self._prior) + self._online.shown > 0
+        is_shown = len(self._prior) + self._online.corrections > 0
         shown = self._shown(size - size // 2) if is_shown else []
         online = self._online.sample(size // 2 if is_shown else size, *self._returns)
         return self._augmented(Batch.concatenate(_marked(online, demonstrated=0.0), *shown))
 
     def _shown(self, count: int) -> list[Batch]:
-        """Of the prior data and of what was shown online, uniformly."""
-        prior, online = len(self._prior), self._online.shown
-        from_online = int(self._rng.binomial(count, online / (prior + online))) if online else 0
+        """Of the prior data and a person's corrections, uniformly."""
+        prior, corrections = len(self._prior), self._online.corrections
+        share = corrections / (prior + corrections)
+        corrected = int(self._rng.binomial(count, share)) if corrections else 0
         parts = []
-        if from_online < count:
-            parts.append(self._prior.sample(count - from_online, *self._returns))
-        if from_online > 0:
-            parts.append(self._online.sample(from_online, *self._returns, shown=True))
+        if corrected < count:
+            parts.append(self._prior.sample(count - corrected, *self._returns))
+        if corrected > 0:
+            parts.append(self._online.sample(corrected, *self._returns, corrections=True))
         return [_marked(part, demonstrated=1.0) for part in parts]
 
     @property

@@ -76,10 +76,12 @@ def test_both_signs_of_a_quaternion_are_one_pose():
 
 
 def test_a_file_that_is_none_is_told_in_one_line(tmp_path):
-    with pytest.raises(ConfigError, match=r"locator: \S+none.safetensors: no such file"):
+    with pytest.raises(ConfigError, match=r"locator: \S+none.safetensors: No such file"):
         load_locator(tmp_path / "none.safetensors")
     (tmp_path / "text").write_text("not a locator")
-    with pytest.raises(ConfigError, match=r"^environment.locator: \S+text: not a locator"):
+    with pytest.raises(
+        ConfigError, match=r"^environment.locator: \S+text: not one: expected a file"
+    ):
         load_locator(tmp_path / "text")
 
 

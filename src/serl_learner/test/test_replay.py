@@ -42,15 +42,15 @@ def step(actor, episode, number, terminated=False, truncated=False, sequence=0) 
     )
 
 
-def buffer(capacity=100, seed=0, **options) -> ReplayBuffer:
-    return ReplayBuffer(capacity, SPEC, 1, np.random.default_rng(seed), **options)
+def buffer(capacity=100, seed=0) -> ReplayBuffer:
+    return ReplayBuffer(capacity, SPEC, 1, np.random.default_rng(seed))
 
 
-def sampled(replay_buffer, count=400, shown=False) -> Counter:
+def sampled(replay_buffer, count=400, corrections=False) -> Counter:
     """How often each (actor, episode, step) comes, each checked to be a true pair."""
-    if (replay_buffer.shown if shown else len(replay_buffer)) == 0:
+    if (replay_buffer.corrections if corrections else len(replay_buffer)) == 0:
         return Counter()
-    batch = replay_buffer.sample(count, shown=shown)
+    batch = replay_buffer.sample(count, corrections=corrections)
     state, following = batch.state.numpy(), batch.next_state.numpy()
     np.testing.assert_array_equal(following[:, :2], state[:, :2])  # same actor, same episode
     np.testing.assert_array_equal(following[:, 2], state[:, 2] + 1)  # t and t + 1
@@ -223,7 +223,7 @@ def histories(draw):
         stream = []
         for episode in range(draw(st.integers(1, 4))):
             length = draw(st.integers(1, 6))
-            end = draw(st.sampled_from(["solved", "terminated", "truncated", "torn", "discarded"]))
+            end = draw(st.sampled_from(["terminated", "truncated", "torn", "discarded"]))
             for number in range(length):
                 last = number == length - 1
                 stream.append(
@@ -231,11 +231,10 @@ def histories(draw):
                         actor,
                         episode,
                         number,
-                        last and end in ("solved", "terminated"),
+                        last and end == "terminated",
                         last and end in ("truncated", "discarded"),
                     )
                 )
-                stream[-1].success = last and end == "solved"
                 stream[-1].discarded = last and end == "discarded"
                 stream[-1].intervened = draw(st.booleans())
         streams.append([t for t in stream if draw(st.integers(0, 9)) > 0])
@@ -283,24 +282,8 @@ def test_any_history_gives_exactly_the_true_pairs(history, capacity):
         assert len(b) == len(model(history[:count], capacity))
     assert set(sampled(b)) == model(history, capacity)
     commanded = {(t.actor, t.episode, t.step) for t in history if t.intervened}
-    assert set(sampled(b, shown=True)) == model(history, capacity) & commanded
-    assert b.shown == len(model(history, capacity) & commanded)
-
-
-@settings(deadline=None, max_examples=200)
-@given(histories(), st.integers(2, 12))
-def test_any_history_shows_exactly_the_successes_and_what_a_person_commanded(history, capacity):
-    b = buffer(capacity, shows_successes=True)
-    for transition in history:
-        b.add(transition)
-    solved = {(t.actor, t.episode) for t in history if t.success}
-    right = {
-        (t.actor, t.episode, t.step)
-        for t in history
-        if t.intervened or (t.actor, t.episode) in solved
-    }
-    assert set(sampled(b, shown=True)) == model(history, capacity) & right
-    assert b.shown == len(model(history, capacity) & right)
+    assert set(sampled(b, corrections=True)) == model(history, capacity) & commanded
+    assert b.corrections == len(model(history, capacity) & commanded)
 
 
 SEEN = ObservationSpec((("code", 4),), (("wrist_1", (31, 31, 3)), ("wrist_2", (31, 31, 3))))

@@ -124,21 +124,6 @@ def test_a_correction_is_also_one_of_those_that_were_shown():
     assert batch.demonstrated.tolist() == [0.0] * 200 + [1.0] * 200
 
 
-@pytest.mark.parametrize("successes_shown", [True, False])
-def test_an_episode_that_succeeds_is_shown_where_that_is_wanted(successes_shown):
-    data = transitions(25)
-    data[-1].success = data[-1].terminated = True
-    data[-1].final_observation = data[-1].observation
-    settings = {"batch_size": 400, "successes_shown": successes_shown}
-    harness = Harness([data], demonstrations(), **settings).run()
-    shown = {tuple(row) for row in harness.trainer._sample().state[200:].tolist()}
-    prior = {tuple(row) for row in harness.trainer._prior.states().tolist()}
-    done = {
-        tuple(t.observation["position"].tolist()) for t in data if t.episode == data[-1].episode
-    }
-    assert shown - prior == (done if successes_shown else set())
-
-
 def test_without_demonstrations_corrections_are_half_of_the_batch():
     data = corrected(every=5)
     harness = Harness([data]).run()
