@@ -28,7 +28,8 @@ class JudgedEnvironment(gym.Wrapper):
 
     With `confirms`, around a PlannedReset, a success counts only if it is judged to be one still
     when the arm has been driven away; else the episode is cut off there (`info["refuted"]`), and
-    its reward is that of the second judgement. A classifier is deceived by where the arm is.
+    its reward is that of the second judgement, and the truth is that of its moment. A classifier is
+    deceived by where the arm is.
 
     With a mapping, the agent that a reset's `info["agent"]` names is judged by its own `judge`; one
     without keeps the environment's word.
@@ -72,6 +73,7 @@ class JudgedEnvironment(gym.Wrapper):
         refuted = False
         if judgement.success and self._confirms:
             judgement, refuted = self._confirmed(judgement)
+            own_word = own_word and [self.env.is_done()]
         self._previous, self._observed_ns = observation, time.time_ns()
         info |= {
             "success": judgement.success,

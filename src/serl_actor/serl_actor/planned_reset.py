@@ -91,6 +91,10 @@ class PlannedReset(gym.Wrapper):
             self._driven = True
         return self._observation
 
+    def is_done(self) -> bool:
+        """The environment's own word on the task of the agent that acts, as of the newest look."""
+        return self._agent in self._done
+
     def _confirmed_plan(self, driven: bool) -> ResetPlan:
         """The plan, as soon as no person has to act any more."""
         told = ""

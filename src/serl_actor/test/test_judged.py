@@ -138,11 +138,16 @@ class Withdrawing(ToolEnv):
     """Its arm can be driven away: to x = 9."""
 
     withdrawn = 0
+    lies = False  # what it let go
 
     def withdraw(self):
         self.withdrawn += 1
+        self.lies = True
         pose = np.array([9.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0], np.float32)
         return {"pose": pose}
+
+    def is_done(self):
+        return self.lies
 
 
 def confirming(*judgements):
@@ -159,6 +164,7 @@ def test_a_success_that_holds_when_the_arm_has_gone_counts():
     observation, reward, terminated, truncated, info = environment.step(np.zeros(6))
     assert (reward, terminated, truncated, world.withdrawn) == (1.0, True, False, 1)
     assert info["success"] and not info["refuted"]
+    assert info["true_success"]  # by then, what was let go lies
     assert judge.steps[-1].observation["pose"][0] == 9.0
     assert observation["pose"][0] != 9.0  # that of the step
 

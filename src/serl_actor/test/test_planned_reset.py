@@ -136,6 +136,17 @@ def test_after_a_success_that_holds_the_arm_is_not_driven_away_again():
     assert planner.requests[1].solved == ("forward",)  # its success is looked at, not undone
 
 
+def test_the_environments_own_word_is_that_of_the_newest_look():
+    world = World()
+    environment = PlannedReset(world, Script(BEGIN, DRIVE, BEGIN), {})
+    environment.reset(seed=0)
+    environment.step(REST)
+    assert not environment.is_done()
+    world.reset_infos = [{"solved": ("forward",)}]  # what the hand let go has fallen
+    environment.withdraw()
+    assert environment.is_done()
+
+
 def test_after_one_that_does_not_hold_it_is_as_after_a_failure():
     planner, world = Script(BEGIN, DRIVE, DRIVE, BEGIN), World()
     environment = PlannedReset(world, planner, {"forward": judge(lambda step: False)})

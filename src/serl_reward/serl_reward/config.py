@@ -10,17 +10,6 @@ SOURCES = ("environment", "pose", "classifier", "vice", "human")
 
 
 @dataclass(frozen=True)
-class ClassifierRewardConfig(RewardForm):
-    file: str = ""  # of `serl reward train`
-    # A success that is missed costs a step. One that is made up is what a policy learns to repeat.
-    threshold: float = 0.9
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        expect(self.file, "file", "a classifier, as `serl reward train` writes it", "none")
-
-
-@dataclass(frozen=True)
 class GuardConfig:
     """A bound on one element of a measured vector, without which nothing is a success."""
 
@@ -36,18 +25,27 @@ class GuardConfig:
 
 
 @dataclass(frozen=True)
+class ClassifierRewardConfig(RewardForm):
+    file: str = ""  # of `serl reward train`
+    # A success that is missed costs a step. One that is made up is what a policy learns to repeat.
+    threshold: float = 0.9
+    guard: GuardConfig | None = None  # beside it
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        expect(self.file, "file", "a classifier, as `serl reward train` writes it", "none")
+
+
+@dataclass(frozen=True)
 class RewardConfig:
     """Who judges the steps. VICE is configured in the section `vice`, for its learner trains it."""
 
     source: str = "environment"  # the task itself; or pose, classifier, vice, human
     pose: PoseRewardConfig | None = None
     classifier: ClassifierRewardConfig | None = None
-    guard: GuardConfig | None = None  # beside the classifier
 
     def __post_init__(self) -> None:
         expect(self.source in SOURCES, "source", f"one of {', '.join(SOURCES)}", self.source)
         for name in ("pose", "classifier"):
             given = getattr(self, name) is not None
             expect(given or self.source != name, name, f"a section for source: {name}", "none")
-        guarded = self.guard is None or self.source == "classifier"
-        expect(guarded, "guard", "source: classifier with it", self.source)

@@ -18,7 +18,7 @@ def make_reward(config: RewardConfig, vice: ViceConfig, learned: Path | None = N
         case "classifier":
             form = config.classifier
             reward = ClassifierReward(load_classifier(form.file), form)
-            return GuardedReward(reward, config.guard, form) if config.guard else reward
+            return GuardedReward(reward, form.guard, form) if form.guard else reward
         case "vice":
             return ClassifierReward(load_classifier(learned) if learned else None, vice)
         case "human":

@@ -133,8 +133,9 @@ def test_each_source_is_made_by_its_name(tmp_path):
     assert isinstance(make(source="human"), HumanReward)
     assert make(source="vice")(step()) == Judgement(0.0, False, 0.0)
     guard = {"vector": "pose", "element": 2, "at_most": 0.0}
-    classifier["threshold"] = 0.5
-    assert not make(source="classifier", classifier=classifier, guard=guard)(step()).success
+    classifier |= {"threshold": 0.5}
+    assert make(source="classifier", classifier=classifier)(step()).success
+    assert not make(source="classifier", classifier=classifier | {"guard": guard})(step()).success
 
 
 @pytest.mark.parametrize(
@@ -144,10 +145,9 @@ def test_each_source_is_made_by_its_name(tmp_path):
         ({"source": "classifier"}, "reward.classifier: expected a section"),
         ({"source": "pose"}, "reward.pose: expected a section"),
         ({"source": "classifier", "classifier": {}}, "reward.classifier.file: expected a"),
-        ({"guard": {"vector": "pose", "element": 2}}, "reward.guard.at_least, at_most: expected"),
         (
-            {"source": "human", "guard": {"vector": "pose", "element": 2, "at_most": 1.0}},
-            "reward.guard: expected source: classifier with it, got human",
+            {"classifier": {"file": "a", "guard": {"vector": "pose", "element": 2}}},
+            "reward.classifier.guard.at_least, at_most: expected",
         ),
     ],
 )
