@@ -67,9 +67,19 @@ def open_agents(folder: RunFolder, overrides: dict[str, Any]) -> Agents:
     """The agents of a run's folder, their tasks changed as `overrides` say."""
     own = {name: RunFolder.open(folder.path / name) for name in folder.agents()}
     return {
-        name: Trained(load_task(str(each.config), overrides=overrides), each)
+        name: Trained(_with_kept_files(each, overrides), each)
         for name, each in (own or {DEFAULT_AGENT: folder}).items()
     }
+
+
+def _with_kept_files(folder: RunFolder, overrides: dict[str, Any]) -> Task:
+    """The task with the files that its folder keeps, wherever that is by now."""
+    kept = {
+        "environment.locator": folder.locator,
+        "reward.classifier.file": folder.classifier,
+    }
+    there = {key: str(file) for key, file in kept.items() if file.is_file()}
+    return load_task(str(folder.config), overrides=there | overrides)
 
 
 def assess(agents: Agents, episodes: int, seed: int) -> dict[str, EvaluationResult]:

@@ -1,7 +1,7 @@
 """RL against cloning, over tasks and seeds: what `serl report` finds in run folders and tells."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,8 @@ def settings_in(folder: RunFolder) -> dict[str, dict[str, Any]]:
 
 
 def settings_of(task: Task) -> dict[str, Any]:
+    # Each run keeps a copy of its locator.
+    task = replace(task, environment=replace(task.environment, locator=""))
     return {name: getattr(task, name) for name in SETTINGS}
 
 

@@ -11,13 +11,14 @@ from rich.console import Console
 from rich.progress import Progress as ProgressBar
 
 from serl_actor import frames
+from serl_actor.environment import EnvironmentConfig, make_environment
 from serl_bringup.demonstrations import new_file, record_file
 from serl_bringup.episodes import read_episodes
 from serl_bringup.task import Task
 from serl_learner.compute import tuned_process
 from serl_learner.config import expect
-from serl_learner.locator import Locator, save_locator
-from serl_learner.locator_training import LocatorConfig, errors, label, train_locator
+from serl_learner.locator import load_locator, save_locator
+from serl_learner.locator_training import STEPS, errors, label, train_locator
 from serl_learner.transition import Observation
 from serl_learner.transition_log import load_transitions, read_task
 
@@ -28,24 +29,42 @@ def collect_file(
     task: Task, episodes: int, seed: int, path: Path, device: str, console: Console
 ) -> None:
     """Records demonstrations, before each of which the arm wanders, in a new file."""
+    _check_senses(task)
     if device != "scripted":
-        console.print(f"the arm wanders for up to {WANDER} steps, then it is yours")
+        console.print(f"move, and the arm wanders for up to {WANDER} steps; then it is yours")
     limit = task.environment.max_episode_steps
     environment = replace(task.environment, locator="", max_episode_steps=limit and limit + WANDER)
     task = replace(task, environment=environment)
     record_file(task, episodes, seed, path, console, device, wander=WANDER, base_pose=True)
 
 
-def train_file(recordings: Sequence[Path], seed: int, output: Path, console: Console) -> None:
-    """Trains on nine of ten episodes, and says how far off it is in the others."""
+def _check_senses(task: Task) -> None:
+    """Before anybody demonstrates anything."""
+    environment = make_environment(replace(task.environment, locator=""))
+    spaces = environment.observation_space.spaces
+    environment.close()
+    has_cameras = any(len(space.shape) == 3 for space in spaces.values())
+    enough = has_cameras and "gripper" in spaces and "pose" in spaces
+    expect(enough, f"{task.task}: observations", "cameras, gripper and pose", ", ".join(spaces))
+
+
+def train_file(
+    tasks: Sequence[str], recordings: Sequence[Path], seed: int, output: Path, console: Console
+) -> None:
+    """Trains on nine of ten episodes, and says how far off it is in the others.
+
+    `tasks`: names of those that the recordings may be of.
+    """
+    for path in recordings:
+        name = read_task(path)
+        expect(name in tasks, f"{path}", f"a recording of {' or '.join(tasks)}", f"one of {name}")
     data = label(load_transitions(path) for path in recordings)
     learned, held_out = data.split()
     expect(len(held_out.poses), "episodes", "at least 10", 1 + int(data.episodes.max()))
     output.parent.mkdir(parents=True, exist_ok=True)  # rather refused now than after minutes
-    config = LocatorConfig()
     with ProgressBar(console=console, transient=True) as bar, tuned_process(os.cpu_count() or 1):
-        shown = bar.add_task("training the locator", total=config.steps)
-        locator = train_locator(learned, config, seed, lambda step: bar.advance(shown))
+        shown = bar.add_task("training the locator", total=STEPS)
+        locator = train_locator(learned, STEPS, seed, lambda step: bar.advance(shown))
         off = 1e3 * errors(locator, held_out)
     median, worse = np.percentile(off, (50, 90))
     figures = {"median_error_mm": float(median), "error_of_nine_in_ten_mm": float(worse)}
@@ -57,32 +76,36 @@ def train_file(recordings: Sequence[Path], seed: int, output: Path, console: Con
     )
 
 
-def located_file(source: Path, locator: Locator, path: Path) -> None:
-    """What `collect_file` has recorded, as demonstrations for a policy, in a new file.
+def located_file(source: Path, config: EnvironmentConfig, path: Path) -> None:
+    """What `collect_file` has recorded, as demonstrations in an environment, in a new file.
 
-    Without the steps at the beginning in which the arm wandered, and with `object_position`.
+    Without the steps at the beginning in which the arm wandered, and with what its locator sees.
     """
+    locator = load_locator(config.locator) if config.locator else None
+
+    def seen(observation: Observation) -> Observation:
+        below = observation | {"pose": observation["base_pose"]}
+        kept = {name: value for name, value in observation.items() if name != "base_pose"}
+        if locator is None:
+            return kept
+        position = locator.look(below)
+        if config.relative_frame:
+            position = frames.position_seen_from(below["pose"], position).astype(np.float32)
+        return kept | {"object_position": position}
+
     sequence = 0
     with new_file(path, read_task(source)) as append:
         for number, episode in enumerate(read_episodes(source)):
             shown = list(dropwhile(lambda transition: not transition.intervened, episode))
             for step, transition in enumerate(shown):
                 final = transition.final_observation
-                transition.observation = _located(transition.observation, locator)
-                transition.final_observation = None if final is None else _located(final, locator)
+                transition.observation = seen(transition.observation)
+                transition.final_observation = None if final is None else seen(final)
                 append(replace(transition, sequence=sequence, episode=number, step=step))
                 sequence += 1
 
 
 def is_to_be_located(source: Path) -> bool:
-    """Whether it was recorded for a locator, and none has seen it."""
+    """Whether it was recorded for a locator, as `collect_file` does."""
     first = next(load_transitions(source), None)
     return first is not None and "base_pose" in first.observation
-
-
-def _located(observation: Observation, locator: Locator) -> Observation:
-    """With what Located observes in the tool's frame, in place of `base_pose`."""
-    below = observation | {"pose": observation["base_pose"]}
-    position = frames.position_seen_from(below["pose"], locator.look(below))
-    seen = observation | {"object_position": position.astype(np.float32)}
-    return {name: value for name, value in seen.items() if name != "base_pose"}

@@ -14,6 +14,7 @@ from rich.progress import Progress as ProgressBar
 from serl_actor.actor import Actor, ActorConfig, Agent, EpisodeStats, PolicySource
 from serl_actor.demonstrations import FAILURES_ALLOWED
 from serl_actor.environment import control_period_s, demonstrator_of, make_environment
+from serl_actor.latest_policy import check_fits
 from serl_actor.probing import GoesOn, Probing, Resting
 from serl_actor.relative_frame import RelativeFrame
 from serl_bringup.demonstrations import new_file
@@ -182,6 +183,8 @@ def _acting(
         environment = probing = Probing(environment, demonstrator, seed)
     if config.relative_frame:
         environment = RelativeFrame(environment)
+    if policy is not None:
+        check_fits(policy, environment)
     return environment, probing, source
 
 

@@ -183,6 +183,9 @@ def load_tasks(
     _check_turns(next(iter(tasks.values())).reset, tasks, where)
     if not chosen:
         _check_helper(tasks)
+        locators = {task.environment.locator for task in tasks.values()}
+        expected = "one of all agents, who act in one world"
+        expect(len(locators) == 1, f"{where}: environment.locator", expected, ", ".join(locators))
         return tasks
     expect(chosen in tasks, f"task {name}", f"an agent of {', '.join(tasks)}", chosen)
     return {DEFAULT_AGENT: replace(tasks[chosen], reset=ResetConfig())}

@@ -27,7 +27,6 @@ from serl_learner.compression import Compression
 from serl_learner.config import ConfigError, RunConfig, expect, load_task_file
 from serl_learner.encoder import make_compression
 from serl_learner.frames import Frames
-from serl_learner.locator import load_locator
 from serl_learner.replay import slot_bytes
 from serl_learner.transition import ObservationSpec
 from serl_reward.image_reward import load_classifier
@@ -204,8 +203,8 @@ def _demonstrate(
             raise ConfigError(
                 f"--demos {wanted}: no such file; expected {expected} or a number of episodes"
             )
-        if task.environment.locator and is_to_be_located(file):
-            located_file(file, load_locator(task.environment.locator), folder.demonstrations)
+        if is_to_be_located(file):
+            located_file(file, task.environment, folder.demonstrations)
         else:
             shutil.copyfile(file, folder.demonstrations)
         return True

@@ -1,6 +1,7 @@
 """`serl locator`: from a task to a file that its environment takes."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,14 +10,19 @@ from scipy.spatial.transform import Rotation
 
 from serl_actor.environment import make_environment
 from serl_bringup import locating
+from serl_bringup.assessment import open_agents
+from serl_bringup.comparison import settings_in, settings_of
 from serl_bringup.episodes import read_episodes
-from serl_bringup.task import load_task
+from serl_bringup.run_folder import RunFolder
+from serl_bringup.task import load_task, load_tasks
+from serl_bringup.train import TrainOptions, train
 from serl_learner.config import ConfigError
-from serl_learner.locator import Locator
-from serl_learner.locator_training import LocatorConfig, label
+from serl_learner.locator import Locator, save_locator
+from serl_learner.locator_training import label
 from serl_learner.transition_log import load_transitions
 
 QUIET = Console(quiet=True)
+CUBE = np.array([0.5, -0.1, 0.02])  # m
 
 
 @pytest.fixture(scope="module")
@@ -45,37 +51,53 @@ def test_before_each_demonstration_the_arm_wanders(recording):
     assert all(episode[-1].success for episode in episodes)
 
 
-def test_the_same_recording_demonstrates_to_a_policy(recording, tmp_path):
-    """One that sees the object's position, from the tool."""
-    spec = label([load_transitions(recording)]).spec
-    locator = Locator(spec)
-    locator.fit(np.tile([0.5, 0, 0.2, 1, 0, 0, 0], (2, 1)), np.tile([0.5, -0.1, 0.02], (2, 1)))
+@pytest.fixture
+def everywhere(recording, tmp_path):
+    """A file of a locator for which the cube is always at CUBE."""
+    locator = Locator(label([load_transitions(recording)]).spec)
+    locator.fit(np.tile([0.5, 0, 0.2, 1, 0, 0, 0], (2, 1)), np.tile(CUBE, (2, 1)))
     for parameter in locator.head[-1].parameters():
-        parameter.data.zero_()  # for it, the object is always there
-    locating.located_file(recording, locator, tmp_path / "a.mcap")
-    recorded = list(read_episodes(recording))
-    shown = list(read_episodes(tmp_path / "a.mcap"))
-    assert len(shown) == 10
-    for before, after in zip(recorded, shown, strict=True):
-        wandered = sum(not t.intervened for t in before)
-        assert len(after) == len(before) - wandered
-        assert [t.step for t in after] == list(range(len(after)))
-        first, same = after[0], before[wandered]
-        np.testing.assert_array_equal(first.action, same.action)
-        np.testing.assert_array_equal(first.observation["pose"], same.observation["pose"])
-        pose = same.observation["base_pose"].astype(float)
-        offset = Rotation.from_quat(pose[3:]).inv().apply([0.5, -0.1, 0.02] - pose[:3])
-        np.testing.assert_allclose(first.observation["object_position"], offset, atol=1e-5)
-        assert "base_pose" not in first.observation
-        assert "object_position" in after[-1].final_observation
+        parameter.data.zero_()
+    save_locator(locator, {}, tmp_path / "everywhere.safetensors")
+    return str(tmp_path / "everywhere.safetensors")
+
+
+def located(recording, path, **changes):
+    """The episodes of the recording as demonstrations, beside those that were recorded."""
+    task = load_task("object_relocation/forward", observations="vision")
+    locating.located_file(recording, replace(task.environment, **changes), path)
+    assert not locating.is_to_be_located(path)
+    return list(zip(read_episodes(recording), read_episodes(path), strict=True))
+
+
+def test_the_same_recording_demonstrates_without_the_wandering(recording, tmp_path):
     assert locating.is_to_be_located(recording)
-    assert not locating.is_to_be_located(tmp_path / "a.mcap")
+    for before, after in located(recording, tmp_path / "a.mcap", locator=""):
+        wandered = sum(not t.intervened for t in before)
+        assert [t.step for t in after] == list(range(len(before) - wandered))
+        np.testing.assert_array_equal(after[0].action, before[wandered].action)
+        same = before[wandered].observation
+        assert after[0].observation.keys() == same.keys() - {"base_pose"}
+        np.testing.assert_array_equal(after[0].observation["pose"], same["pose"])
+
+
+def test_the_policy_sees_the_position_from_the_tool_or_from_the_base(
+    recording, everywhere, tmp_path
+):
+    for before, after in located(recording, tmp_path / "a.mcap", locator=everywhere):
+        pose = before[-1].final_observation["base_pose"].astype(float)
+        offset = Rotation.from_quat(pose[3:]).inv().apply(CUBE - pose[:3])
+        seen = after[-1].final_observation["object_position"]
+        np.testing.assert_allclose(seen, offset, atol=1e-5)
+    base = located(recording, tmp_path / "b.mcap", locator=everywhere, relative_frame=False)
+    for _, after in base:
+        np.testing.assert_allclose(after[0].observation["object_position"], CUBE, atol=1e-6)
 
 
 def test_a_trained_one_is_taken_by_the_environment(recording, tmp_path, monkeypatch):
-    monkeypatch.setattr(locating, "LocatorConfig", lambda: LocatorConfig(steps=2, batch_size=4))
+    monkeypatch.setattr(locating, "STEPS", 2)
     output = tmp_path / "new" / "a.safetensors"
-    locating.train_file([recording], 0, output, QUIET)
+    locating.train_file(["object_relocation/forward"], [recording], 0, output, QUIET)
     task = load_task("object_relocation/forward", observations="vision")
     environment = make_environment(replace(task.environment, locator=str(output)))
     observation, _ = environment.reset(seed=0)
@@ -84,11 +106,65 @@ def test_a_trained_one_is_taken_by_the_environment(recording, tmp_path, monkeypa
     assert np.isfinite(observation["object_position"]).all()
 
 
+def test_recordings_of_another_task_are_refused(recording, tmp_path):
+    with pytest.raises(ConfigError, match=r"a recording of peg_insertion, got one of object_relo"):
+        locating.train_file(["peg_insertion"], [recording], 0, tmp_path / "a.safetensors", QUIET)
+
+
 def test_too_few_episodes_are_refused_before_the_training(tmp_path):
     task = load_task("object_relocation/backward", observations="vision")
     locating.collect_file(task, 2, 0, tmp_path / "a.mcap", "scripted", QUIET)
     with pytest.raises(ConfigError, match=r"^episodes: expected at least 10, got 2$"):
-        locating.train_file([tmp_path / "a.mcap"], 0, tmp_path / "a.safetensors", QUIET)
+        locating.train_file([task.task], [tmp_path / "a.mcap"], 0, tmp_path / "a", QUIET)
+
+
+def test_a_task_without_cameras_is_refused_before_anybody_demonstrates(tmp_path):
+    task = load_task("object_relocation/forward", observations="state")
+    with pytest.raises(ConfigError, match=r"/forward: observations: expected cameras, gripper and"):
+        locating.collect_file(task, 1, 0, tmp_path / "a.mcap", "scripted", QUIET)
+    assert not list(tmp_path.iterdir())
+
+
+def test_agents_in_one_world_have_one_locator(everywhere):
+    own = {"agents.backward.environment.locator": everywhere}
+    with pytest.raises(ConfigError, match=r"environment.locator: expected one of all agents"):
+        load_tasks("object_relocation", observations="vision", overrides=own)
+
+
+def test_a_run_keeps_its_locator_wherever_its_folder_goes(recording, everywhere, tmp_path):
+    """Prepared with the recorded demonstrations, gone on with and opened in another place."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    options = TrainOptions(
+        "object_relocation/forward",
+        environment_id="",
+        observations="vision",
+        overrides={"environment.locator": everywhere},
+        seed=0,
+        run_directory=first,
+        resume=False,
+        demonstrations=str(recording),
+        algorithm="rlpd",
+        real_time=False,
+        evaluation_episodes=0,
+        prepare=True,
+    )
+    train(options, QUIET)
+    shown = next(load_transitions(first / "demonstrations.mcap"))
+    assert shown.step == 0 and shown.intervened and "object_position" in shown.observation
+    Path(everywhere).unlink()
+    first.rename(second)
+    kept = str(second / "locator.safetensors")
+    (trained,) = open_agents(RunFolder.open(second), {}).values()
+    assert trained.task.environment.locator == kept
+    make_environment(trained.task.environment).close()
+    another = {"environment.locator": str(tmp_path / "another.safetensors")}
+    (trained,) = open_agents(RunFolder.open(second), another).values()
+    assert trained.task.environment.locator == another["environment.locator"]
+    train(replace(options, overrides={}, resume=True, run_directory=second), QUIET)
+    assert load_task(str(second / "config.yaml")).environment.locator == kept
+    # Runs differ in no setting because each has a copy.
+    task = load_task("object_relocation/forward", observations="vision")
+    assert settings_in(RunFolder.open(second)) == {"agent": settings_of(task)}
 
 
 def test_a_task_without_its_locator_says_how_to_get_one():

@@ -166,15 +166,15 @@ def test_collect_shows_what_a_policy_does():
     assert np.std([t.action for t in transitions], axis=0).min() > 0.05  # it explores
 
 
-def test_a_policy_of_another_task_or_without_eyes_is_refused(tmp_path, monkeypatch, capsys):
+def test_a_policy_of_another_task_or_with_other_senses_is_refused(tmp_path, monkeypatch, capsys):
     checkpoint = tmp_path / "checkpoints" / "00000001" / "policy.safetensors"
     checkpoint.parent.mkdir(parents=True)
-    checkpoint.write_bytes(to_bytes(Policy(ObservationSpec((("pose", 6),)), 6, (8,))))
+    checkpoint.write_bytes(to_bytes(Policy(ObservationSpec((("socket_pose", 6),)), 6, (8,))))
     load_task(TASK, observations="state").save(tmp_path / "config.yaml")
     options = "--output", tmp_path / "a.mcap", "--policy", tmp_path
     for task, message in (
         ("cable_routing", "expected a run of cable_routing"),
-        (TASK, "from images"),
+        (TASK, "policy: expected observations of"),
     ):
         code, _, err = serl(monkeypatch, capsys, "collect", task, *options)
         assert code == 2 and message in err and err.count("\n") == 1

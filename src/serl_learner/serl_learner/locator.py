@@ -103,8 +103,9 @@ def spatial_softmax(maps: Tensor) -> Tensor:
     """
     height, width = maps.shape[2:]
     share = maps.flatten(2).softmax(dim=-1).unflatten(2, (height, width))
-    columns = share.sum(2) @ torch.linspace(-1, 1, width)
-    rows = share.sum(3) @ torch.linspace(-1, 1, height)
+    # No matrix products, which autocast would round.
+    columns = (share.sum(2) * torch.linspace(-1, 1, width)).sum(-1)
+    rows = (share.sum(3) * torch.linspace(-1, 1, height)).sum(-1)
     return torch.cat([columns, rows, share.flatten(2).amax(-1)], dim=1)
 
 

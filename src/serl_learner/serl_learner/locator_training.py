@@ -16,20 +16,10 @@ from serl_learner.transition import ObservationSpec, Transition, with_next
 
 NEAR = 0.1  # standard deviations: larger errors count by their size, not by its square
 HELD_OUT = 10  # each tenth episode
-
-
-@dataclass(frozen=True)
-class LocatorConfig:
-    steps: int = 1000
-    batch_size: int = 64  # frames, of all cameras
-    learning_rate: float = 2e-3  # at its highest; it rises, then falls to 0
-    weight_decay: float = 1e-3
-
-    def __post_init__(self) -> None:
-        expect(self.steps >= 1, "steps", "at least 1", self.steps)
-        expect(self.batch_size >= 1, "batch_size", "at least 1", self.batch_size)
-        expect(self.learning_rate > 0, "learning_rate", "above 0", self.learning_rate)
-        expect(self.weight_decay >= 0, "weight_decay", "at least 0", self.weight_decay)
+STEPS = 1000
+BATCH = 64  # frames, of all cameras
+LEARNING_RATE = 2e-3  # at its highest; it rises, then falls to 0
+WEIGHT_DECAY = 1e-3
 
 
 @dataclass(frozen=True)
@@ -64,7 +54,8 @@ def label(recordings: Iterable[Iterable[Transition]]) -> Sights:
         for episode in _episodes(recording):
             mine = ObservationSpec.from_observation(episode[0])
             spec = spec or mine
-            expect(mine == spec, "recordings", f"all with {list(episode[0])}", "others")
+            shapes = dict(spec.vectors + spec.images)
+            expect(mine == spec, "recordings", f"all with {shapes}", "others")
             parts.append(_label_episode(spec, episode, episodes))
             episodes += 1
     if spec is None or not any(len(part[0]) for part in parts):
@@ -91,19 +82,19 @@ def _label_episode(spec: ObservationSpec, observations: list, number: int) -> tu
     poses = np.array([o["base_pose"] for o in observations], np.float64)
     places = taken_positions(poses[:, :3], [float(o["gripper"][0]) for o in observations])
     known = np.isfinite(places[:, 0])
+    shape = (0, len(spec.images), *spec.image_shape)  # refuses cameras of different sizes
     images = [
         np.stack([o[name] for name, _ in spec.images])
         for o, is_known in zip(observations, known, strict=True)
         if is_known
     ]
-    shape = (0, len(spec.images), *spec.image_shape)
     stacked = np.stack(images) if images else np.empty(shape, np.uint8)
     return stacked, poses[known], places[known], np.full(known.sum(), number)
 
 
 def train_locator(
     data: Sights,
-    config: LocatorConfig,
+    steps: int,
     seed: int,
     say: Callable[[int], None] = lambda step: None,
 ) -> Locator:
@@ -115,11 +106,10 @@ def train_locator(
     locator.fit(data.poses, data.places)
     images = torch.from_numpy(data.images)
     targets = locator.normalized(torch.from_numpy(data.places).float())
-    rate, decay = config.learning_rate, config.weight_decay
-    optimizer = torch.optim.AdamW(locator.parameters(), lr=rate, weight_decay=decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, config.steps + 1)
-    for step in range(config.steps):
-        chosen = torch.randint(len(images), (config.batch_size,), generator=generator)
+    optimizer = torch.optim.AdamW(locator.parameters(), weight_decay=WEIGHT_DECAY)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, steps + 1)
+    for step in range(steps):
+        chosen = torch.randint(len(images), (BATCH,), generator=generator)
         seen = images[chosen]
         seen = rebrightened(seen.flatten(0, 1), generator).unflatten(0, seen.shape[:2])
         with torch.autocast("cpu", torch.bfloat16, enabled=multiplies_bfloat16()):

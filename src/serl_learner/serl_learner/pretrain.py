@@ -1,7 +1,6 @@
 """Trains a backbone where no trained weights can be had: to tell from an image where things are.
 
-The robot labels its own images: the tool's pose is measured, the task stands still, and where the
-gripper took hold of something, that was.
+The robot labels its own images: the tool's pose is measured, and the task stands still.
 """
 
 import math
@@ -44,7 +43,7 @@ def pretrain(
     """Fits the backbone's network and a linear head per camera, which is thrown away.
 
     images (M, H, W, 3) uint8, cameras (M,) the number of each image's camera, labels (M, D) in any
-    unit: each element is scaled to unit variance; NaN: not known. `say(step, error)` gets the root
+    unit: each element is scaled to unit variance. `say(step, error)` gets the root
     mean square error of the batch, 1 for what knows nothing. Returns the backbone, frozen again.
     """
     generator = torch.Generator().manual_seed(seed)
@@ -54,7 +53,7 @@ def pretrain(
         heads = nn.Parameter(0.01 * torch.randn(cameras.max() + 1, features, labels.shape[1]))
     network = backbone.network.requires_grad_(True)
     trained = Backbone(backbone.name, network, frozen=False)
-    mean, deviation = np.nanmean(labels, axis=0), np.nanstd(labels, axis=0).clip(1e-6)
+    mean, deviation = labels.mean(axis=0), labels.std(axis=0).clip(1e-6)
     targets = torch.from_numpy((labels - mean) / deviation).float()
     parameters = [*network.parameters(), heads]
     optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=1e-4)
@@ -64,15 +63,12 @@ def pretrain(
         batch = _augmented(torch.from_numpy(images[chosen.numpy()]), generator)
         head = heads[torch.from_numpy(cameras)[chosen]]  # (B, features, D)
         predicted = torch.einsum("bf,bfd->bd", trained(batch).flatten(1), head)
-        target = targets[chosen]
-        known = target.isfinite()
-        predicted, target = predicted[known], target[known]
-        loss = F.smooth_l1_loss(predicted, target, beta=NEAR)
+        loss = F.smooth_l1_loss(predicted, targets[chosen], beta=NEAR)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
-        error = F.mse_loss(predicted.detach(), target)
+        error = F.mse_loss(predicted.detach(), targets[chosen])
         say(step, math.sqrt(error.item()))
     return Backbone(backbone.name, network, frozen=True)
 

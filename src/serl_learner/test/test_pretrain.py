@@ -37,24 +37,6 @@ def test_it_learns_to_tell_poses_and_ends_frozen():
     assert not any(p.requires_grad for p in trained.parameters())
 
 
-def test_what_is_not_known_teaches_nothing():
-    images, places = pictures(16, seed=0)
-    places[::2, 1] = np.nan
-    cameras, config = np.zeros(16, int), PretrainConfig(steps=3, batch_size=8)
-    errors = []
-    trained = pretrain(
-        make_backbone("resnet10", "random"),
-        images,
-        cameras,
-        places,
-        config,
-        0,
-        lambda step, error: errors.append(error),
-    )
-    assert np.isfinite(errors).all()
-    assert all(p.isfinite().all() for p in trained.parameters())
-
-
 def test_augmentation_keeps_type_and_shape_and_changes_brightness():
     images = torch.full((200, 8, 8, 3), 100, dtype=torch.uint8)
     changed = _augmented(images, torch.Generator().manual_seed(0))

@@ -41,7 +41,11 @@ def _collect(arguments) -> int:
 
 def _train(arguments) -> int:
     from serl_bringup.locating import train_file
+    from serl_bringup.task import load_tasks
 
-    path = arguments.output or Path("locators", f"{arguments.task}.safetensors")
-    train_file(arguments.recordings, arguments.seed, path, Console())
+    tasks = load_tasks(arguments.task, observations="vision").values()
+    names = [task.task for task in tasks]
+    title = names[0].rpartition("/")[0] if len(names) > 1 else names[0]
+    path = arguments.output or Path("locators", f"{title}.safetensors")
+    train_file(names, arguments.recordings, arguments.seed, path, Console())
     return 0

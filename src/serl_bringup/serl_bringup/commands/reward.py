@@ -1,6 +1,7 @@
 """`serl reward`: a classifier of success from images, its data, and what it is worth."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -53,27 +54,25 @@ def _collect(arguments) -> int:
                 raise ConfigError(f"--{name}: expected no --from, whose recordings are as they are")
         extract_file(task, arguments.recordings, *wanted, path, Console())
     else:
-        policy = arguments.policy and _policy(arguments.policy, task.task)
+        policy = None
+        if arguments.policy:
+            task, policy = _trained(arguments.policy, task)
         by_key = arguments.label == "key"
         collect_file(task, *wanted, arguments.seed, path, by_key, policy, Console())
     return 0
 
 
-def _policy(run: Path, task: str):
-    from serl_bringup.assessment import Trained
+def _trained(run: Path, task):
+    """The task with what the run's policy observes, and that policy."""
+    from serl_bringup.assessment import open_agents
     from serl_bringup.run_folder import RunFolder
-    from serl_bringup.task import load_task
 
-    folder = RunFolder.open_agent(run)
-    trained = Trained(load_task(str(folder.config)), folder)
-    if trained.task.task != task:
-        raise ConfigError(
-            f"--policy {run}: expected a run of {task}, got one of {trained.task.task}"
-        )
-    policy = trained.policy()
-    if not policy.spec.images:
-        raise ConfigError(f"--policy {run}: expected a run from images, got one from state")
-    return policy
+    (trained,) = open_agents(RunFolder.open_agent(run), {}).values()
+    own = trained.task
+    if own.task != task.task:
+        raise ConfigError(f"--policy {run}: expected a run of {task.task}, got one of {own.task}")
+    environment = replace(task.environment, locator=own.environment.locator)
+    return replace(task, environment=environment), trained.policy()
 
 
 def _add_train(actions) -> None:
