@@ -58,7 +58,7 @@ def train_file(
     for path in recordings:
         name = read_task(path)
         expect(name in tasks, f"{path}", f"a recording of {' or '.join(tasks)}", f"one of {name}")
-    data = label(load_transitions(path) for path in recordings)
+    data = label(episode for path in recordings for episode in read_episodes(path))
     learned, held_out = data.split()
     expect(len(held_out.poses), "episodes", "at least 10", 1 + int(data.episodes.max()))
     output.parent.mkdir(parents=True, exist_ok=True)  # rather refused now than after minutes

@@ -34,7 +34,7 @@ def recording(tmp_path_factory):
 
 
 def test_labels_are_where_the_cube_lies_in_its_bin(recording):
-    data = label([load_transitions(recording)])
+    data = label(read_episodes(recording))
     assert data.images.shape[1:] == (2, 128, 128, 3)
     first = np.array([np.argmax(data.episodes == n) for n in range(10)])
     x, y, z = data.places[first].T
@@ -54,7 +54,7 @@ def test_before_each_demonstration_the_arm_wanders(recording):
 @pytest.fixture
 def everywhere(recording, tmp_path):
     """A file of a locator for which the cube is always at CUBE."""
-    locator = Locator(label([load_transitions(recording)]).spec)
+    locator = Locator(label(read_episodes(recording)).spec)
     locator.fit(np.tile([0.5, 0, 0.2, 1, 0, 0, 0], (2, 1)), np.tile(CUBE, (2, 1)))
     for parameter in locator.head[-1].parameters():
         parameter.data.zero_()

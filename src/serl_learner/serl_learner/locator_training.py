@@ -1,6 +1,6 @@
 """Trains a locator on demonstrations: hindsight labels their images (see hindsight.py)."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +12,7 @@ from serl_learner.compute import multiplies_bfloat16
 from serl_learner.config import ConfigError, expect
 from serl_learner.hindsight import taken_positions
 from serl_learner.locator import Locator
-from serl_learner.transition import ObservationSpec, Transition, with_next
+from serl_learner.transition import Observation, ObservationSpec, Transition
 
 NEAR = 0.1  # standard deviations: larger errors count by their size, not by its square
 HELD_OUT = 10  # each tenth episode
@@ -43,53 +43,44 @@ class Sights:
         return self.where(~held_out), self.where(held_out)
 
 
-def label(recordings: Iterable[Iterable[Transition]]) -> Sights:
+def label(episodes: Iterable[Sequence[Transition]]) -> Sights:
     """What is known of each frame of recorded episodes, which observe `base_pose`.
 
     Raises ConfigError, one line, where there are no cameras, or no gripper that takes something.
     """
     spec: ObservationSpec | None = None
-    parts, episodes = [], 0
-    for recording in recordings:
-        for episode in _episodes(recording):
-            mine = ObservationSpec.from_observation(episode[0])
-            spec = spec or mine
-            shapes = dict(spec.vectors + spec.images)
-            expect(mine == spec, "recordings", f"all with {shapes}", "others")
-            parts.append(_label_episode(spec, episode, episodes))
-            episodes += 1
-    if spec is None or not any(len(part[0]) for part in parts):
+    parts = []
+    for number, episode in enumerate(episodes):
+        observations = [transition.observation for transition in episode]
+        if episode[-1].final_observation is not None:
+            observations.append(episode[-1].final_observation)
+        mine = ObservationSpec.from_observation(observations[0])
+        spec = spec or mine
+        shapes = dict(spec.vectors + spec.images)
+        expect(mine == spec, "recordings", f"all with {shapes}", "others")
+        parts.append(_label_episode(spec, observations, number))
+    if not any(len(images) for images, *_ in parts):
         raise ConfigError("recordings: expected episodes in which the gripper takes something")
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     return Sights(ObservationSpec((), spec.images), *columns)
 
 
-def _episodes(recording: Iterable[Transition]):
-    """Yields the observations of each episode."""
-    observations = []
-    for transition, following in with_next(recording):
-        observations.append(transition.observation)
-        if transition.terminated or transition.truncated:
-            yield [*observations, following]
-            observations = []
-
-
-def _label_episode(spec: ObservationSpec, observations: list, number: int) -> tuple:
+def _label_episode(
+    spec: ObservationSpec, observations: Sequence[Observation], number: int
+) -> tuple[np.ndarray, ...]:
+    """Images, poses, places and episode numbers of the frames whose place is known."""
     vectors = dict(spec.vectors)
-    known = spec.images and vectors.get("base_pose") == 7 and "gripper" in vectors
+    enough = spec.images and vectors.get("base_pose") == 7 and "gripper" in vectors
     expected = "cameras, gripper and base_pose, as `serl locator collect` records them"
-    expect(known, "observations", expected, ", ".join(observations[0]))
+    expect(enough, "observations", expected, ", ".join(observations[0]))
     poses = np.array([o["base_pose"] for o in observations], np.float64)
     places = taken_positions(poses[:, :3], [float(o["gripper"][0]) for o in observations])
-    known = np.isfinite(places[:, 0])
-    shape = (0, len(spec.images), *spec.image_shape)  # refuses cameras of different sizes
-    images = [
-        np.stack([o[name] for name, _ in spec.images])
-        for o, is_known in zip(observations, known, strict=True)
-        if is_known
-    ]
-    stacked = np.stack(images) if images else np.empty(shape, np.uint8)
-    return stacked, poses[known], places[known], np.full(known.sum(), number)
+    known = np.flatnonzero(np.isfinite(places[:, 0]))
+    shape = (len(spec.images), *spec.image_shape)  # refuses cameras of different sizes
+    images = np.empty((len(known), *shape), np.uint8)
+    for image, t in zip(images, known, strict=True):
+        image[:] = [observations[t][name] for name, _ in spec.images]
+    return images, poses[known], places[known], np.full(len(known), number)
 
 
 def train_locator(
