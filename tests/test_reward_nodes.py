@@ -26,12 +26,16 @@ def own_task(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", f"{here}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
 
 
-def reaching(directory, reward: dict, **actor):
+def reaching(directory, reward: dict, max_episode_steps: int = 30, **actor):
     """A task whose reward is another's: the tool, a point, is judged by the pose of the plane."""
     task = parameters(directory, **actor)
     content = yaml.safe_load(task.read_text())
     sections = content["/**"]["ros__parameters"]
-    sections["environment"] = {"id": "reach:Reach-v0", "arguments": {"posed": True}}
+    sections["environment"] = {
+        "id": "reach:Reach-v0",
+        "arguments": {"posed": True},
+        "max_episode_steps": max_episode_steps,
+    }
     sections["reward"] = reward
     task.write_text(yaml.safe_dump(content))
     return task
@@ -95,8 +99,15 @@ def test_the_reward_node_is_killed_and_comes_back(tmp_path, start, statuses):
 
 
 def test_a_persons_key_ends_the_episode_in_the_step_after_it(tmp_path, start, statuses):
+    # One episode as long as the run: at a time limit the actor would wait for the key, and a slow
+    # machine may come to the limit before it comes to press.
     task = reaching(
-        tmp_path, {"source": "human"}, max_steps=600, random_steps=600, control_rate_hz=10.0
+        tmp_path,
+        {"source": "human"},
+        max_episode_steps=600,
+        max_steps=600,
+        random_steps=600,
+        control_rate_hz=10.0,
     )
     for module in (LEARNER, REWARD, ACTOR):
         start(module, task)
