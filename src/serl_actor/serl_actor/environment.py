@@ -14,7 +14,7 @@ from serl_actor.cameras import CameraGuard
 from serl_actor.checks import CheckedEnvironment
 from serl_actor.gripper import GripperPenalty
 from serl_actor.intervention import Device, Intervention
-from serl_actor.located import BasePose, Located
+from serl_actor.located import BasePose, Located, has_tool_pose
 from serl_actor.relative_frame import RelativeFrame
 from serl_learner.config import ConfigError, expect
 
@@ -50,9 +50,10 @@ def make_environment(
     Observations are dicts of float32 vectors and uint8 images, actions (n,) in [-1, 1]. `resets`
     puts a PlannedReset around it, and `judged` a JudgedEnvironment: resets and rewards then come
     from outside. `device` makes, for the environment below it, what may take over at each step, for
-    example that of `demonstrator_of`. With `base_pose`, observations have that as well. Raises
-    ConfigError, one line, when the environment cannot be made or cannot be acted in; its reset and
-    step raise Fault when a camera, the reward or the reset agent fails.
+    example that of `demonstrator_of`. With `base_pose`, observations of an environment that tells
+    its tool's pose have that as well. Raises ConfigError, one line, when the environment cannot be
+    made or cannot be acted in; its reset and step raise Fault when a camera, the reward or the
+    reset agent fails.
     """
     environment = CameraGuard(_make(config, render_mode))
     environment = CheckedEnvironment(environment, config.id)
@@ -63,7 +64,7 @@ def make_environment(
         environment = resets(environment)
     if judged is not None:
         environment = judged(environment)
-    if base_pose:
+    if base_pose and has_tool_pose(environment):
         environment = BasePose(environment)
     if config.locator:
         environment = Located(environment, config.locator)

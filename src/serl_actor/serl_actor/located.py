@@ -36,15 +36,16 @@ class BasePose(gym.ObservationWrapper):
 
     def __init__(self, env: gym.Env):
         super().__init__(env)
-        pose = env.observation_space.spaces.get("pose")
-        if pose is None or pose.shape != (7,):
-            raise ConfigError(
-                f"base_pose: expected an observation 'pose' of 7 elements, got {pose}"
-            )
+        pose = env.observation_space.spaces["pose"]
         self.observation_space = _with(env, "base_pose", pose)
 
     def observation(self, observation: Observation) -> Observation:
         return observation | {"base_pose": observation["pose"].copy()}
+
+
+def has_tool_pose(env: gym.Env) -> bool:
+    pose = env.observation_space.spaces.get("pose")
+    return pose is not None and pose.shape == (7,)
 
 
 def _with(env: gym.Env, name: str, space: spaces.Box) -> spaces.Dict:

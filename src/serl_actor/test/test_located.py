@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
+from serl_actor.environment import EnvironmentConfig, make_environment
 from serl_actor.located import BasePose, Located
 from serl_actor.relative_frame import RelativeFrame
 from serl_learner.config import ConfigError
@@ -75,5 +76,10 @@ def test_the_base_pose_stays_where_the_pose_becomes_relative():
     assert environment.observation_space.contains(observation)
     np.testing.assert_array_equal(observation["base_pose"], POSE)
     np.testing.assert_allclose(observation["pose"], np.zeros(6), atol=1e-6)
-    with pytest.raises(ConfigError, match=r"^base_pose: expected an observation 'pose' of 7"):
-        BasePose(environment)
+
+
+def test_what_has_no_tool_has_no_base_pose():
+    environment = make_environment(EnvironmentConfig("Pendulum-v1"), base_pose=True)
+    observation, _ = environment.reset(seed=0)
+    environment.close()
+    assert "base_pose" not in observation

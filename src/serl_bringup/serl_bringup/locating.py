@@ -77,9 +77,10 @@ def train_file(
 
 
 def located_file(source: Path, config: EnvironmentConfig, path: Path) -> None:
-    """What `collect_file` has recorded, as demonstrations in an environment, in a new file.
+    """What was recorded with the tool's pose, as demonstrations in an environment, in a new file.
 
-    Without the steps at the beginning in which the arm wandered, and with what its locator sees.
+    Without that pose, without the steps at the beginning in which the arm wandered, and with what
+    the environment's locator sees.
     """
     locator = load_locator(config.locator) if config.locator else None
 
@@ -105,7 +106,7 @@ def located_file(source: Path, config: EnvironmentConfig, path: Path) -> None:
                 sequence += 1
 
 
-def is_to_be_located(source: Path) -> bool:
-    """Whether it was recorded for a locator, as `collect_file` does."""
+def has_base_pose(source: Path) -> bool:
+    """Whether it was recorded with the tool's pose in the base frame."""
     first = next(load_transitions(source), None)
     return first is not None and "base_pose" in first.observation

@@ -15,7 +15,7 @@ from serl_actor.reset import DEFAULT_AGENT
 from serl_bringup.clone import clone
 from serl_bringup.conclude import conclude
 from serl_bringup.demonstrations import record_file
-from serl_bringup.locating import is_to_be_located, located_file
+from serl_bringup.locating import has_base_pose, located_file
 from serl_bringup.progress import Progress
 from serl_bringup.records import read_episodes
 from serl_bringup.run import AgentRun, Run
@@ -203,7 +203,7 @@ def _demonstrate(
             raise ConfigError(
                 f"--demos {wanted}: no such file; expected {expected} or a number of episodes"
             )
-        if is_to_be_located(file):
+        if has_base_pose(file):
             located_file(file, task.environment, folder.demonstrations)
         else:
             shutil.copyfile(file, folder.demonstrations)

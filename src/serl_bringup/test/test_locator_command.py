@@ -66,12 +66,12 @@ def located(recording, path, **changes):
     """The episodes of the recording as demonstrations, beside those that were recorded."""
     task = load_task("object_relocation/forward", observations="vision")
     locating.located_file(recording, replace(task.environment, **changes), path)
-    assert not locating.is_to_be_located(path)
+    assert not locating.has_base_pose(path)
     return list(zip(read_episodes(recording), read_episodes(path), strict=True))
 
 
 def test_the_same_recording_demonstrates_without_the_wandering(recording, tmp_path):
-    assert locating.is_to_be_located(recording)
+    assert locating.has_base_pose(recording)
     for before, after in located(recording, tmp_path / "a.mcap", locator=""):
         wandered = sum(not t.intervened for t in before)
         assert [t.step for t in after] == list(range(len(before) - wandered))

@@ -37,6 +37,15 @@ def add(commands) -> None:
                    help="episodes to leave out, counted from 0")  # fmt: skip
     p.add_argument("--longest", type=at_least(1), metavar="STEPS", help="leave out longer ones")
     p.set_defaults(command=_demos_filter)
+    p = actions.add_parser("replay", help="do again, with the arm, what a recording shows")
+    p.add_argument("task", metavar="TASK", help="of several agents, TASK/AGENT")
+    p.add_argument("file", type=Path, metavar="FILE", help="of `serl demos record`")
+    p.add_argument("--episode", type=at_least(0), default=0, metavar="N", help="counted from 0")
+    p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
+                   help="a key of the task's file, for example environment.id")  # fmt: skip
+    p.add_argument("--video", type=file_ending(".mp4"), metavar="FILE", help="film it")
+    p.add_argument("--yes", action="store_true", help="do not ask before the arm moves")
+    p.set_defaults(command=_demos_replay)
 
 
 def add_device(parser) -> None:
@@ -51,7 +60,8 @@ def _demos_record(arguments) -> int:
 
     task = load_task(arguments.task, observations=arguments.observations)
     path = arguments.output or Path("demos", f"{task.task}.mcap")
-    record_file(task, arguments.episodes, arguments.seed, path, Console(), arguments.device)
+    device, seed = arguments.device, arguments.seed
+    record_file(task, arguments.episodes, seed, path, Console(), device, base_pose=True)
     show_file(path, Console())
     return 0
 
@@ -74,3 +84,19 @@ def _demos_filter(arguments) -> int:
     filter_file(arguments.file, arguments.output, drop, longest, Console())
     show_file(arguments.output, Console())
     return 0
+
+
+def _demos_replay(arguments) -> int:
+    from serl_bringup.replaying import replay_file
+    from serl_bringup.task import load_task, parse_setting
+
+    overrides = dict(parse_setting(text) for text in arguments.set)
+    task = load_task(arguments.task, overrides=overrides)
+
+    def confirm(question: str) -> bool:
+        return arguments.yes or input(f"{question} [y/N] ").lower() in ("y", "yes")
+
+    replayed = replay_file(
+        task, arguments.file, arguments.episode, confirm, arguments.video, Console()
+    )
+    return 0 if replayed else 1
