@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import gymnasium as gym
 from rich.console import Console
 from rich.progress import Progress as ProgressBar
 from rich.table import Table
@@ -19,6 +19,9 @@ from serl_learner.codec import encode_transition
 from serl_learner.config import ConfigError, expect
 from serl_learner.transition import Transition
 from serl_learner.transition_log import TransitionLog, load_transitions
+
+if TYPE_CHECKING:  # imported where one is wanted: it takes a second
+    from serl_bringup.viewer import Viewer
 
 
 @contextmanager
@@ -46,20 +49,21 @@ def record_file(
     path: Path,
     console: Console,
     device: str = "scripted",
+    viewer: "Viewer | None" = None,
     **recorded: Any,
 ) -> None:
     """Records successful episodes of the task's demonstrator, or of a person, in a new file.
 
     When interrupted it keeps the finished ones, if there are any. What a person has shown is never
-    overwritten, not even in the file of a recording that was killed. `recorded`: of `record`, what
-    else is.
+    overwritten, not even in the file of a recording that was killed. `viewer` shows all of it.
+    `recorded`: of `record`, what else is.
     """
     left = path.with_suffix(".part")
     if device != "scripted" and left.exists():
         raise ConfigError(f"{left} is what a killed recording left: filter it, or remove it")
     with (
         new_file(path, task.task) as append,
-        _demonstrator(task, device, console) as options,
+        _demonstrator(task, device, viewer, console) as options,
         ProgressBar(console=console, transient=True) as bar,
     ):
         shown = bar.add_task(f"recording {episodes} demonstrations", total=episodes)
@@ -70,6 +74,8 @@ def record_file(
             good = stats.success and not stats.discarded
             kept, dropped = kept + good, dropped + (not good)
             bar.update(shown, completed=kept)
+            if viewer is not None:
+                viewer.episode(stats)
             if device != "scripted":
                 what = "kept" if good else "dropped"
                 bar.console.print(f"{stats.length} steps, {what}: {kept} of {episodes}")
@@ -84,10 +90,16 @@ def record_file(
 
 
 @contextmanager
-def _demonstrator(task: Task, device: str, console: Console) -> Iterator[dict[str, Any]]:
+def _demonstrator(
+    task: Task, device: str, viewer: "Viewer | None", console: Console
+) -> Iterator[dict[str, Any]]:
     """Options of `record`."""
+
+    def watched(environment: gym.Env) -> gym.Env:
+        return environment if viewer is None else viewer.watched(environment)
+
     if device == "scripted":
-        yield {}
+        yield {"judged": watched}
         return
     config = replace(task.intervention, device=device)
     expect(config.is_held, "--device", "scripted, or one that a person holds", device)
@@ -96,7 +108,10 @@ def _demonstrator(task: Task, device: str, console: Console) -> Iterator[dict[st
         if labels:
             console.print(LABEL_HELP)
         console.print(DROP_HELP)
-        judged = partial(EndedByHand, hand=person, labels=labels)
+
+        def judged(environment: gym.Env) -> gym.Env:
+            return EndedByHand(watched(environment), person, labels)
+
         yield {"device": person.device, "judged": judged, "real_time": True}
 
 

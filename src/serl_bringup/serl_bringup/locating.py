@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import dropwhile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
@@ -22,11 +23,20 @@ from serl_learner.locator_training import STEPS, errors, label, train_locator
 from serl_learner.transition import Observation
 from serl_learner.transition_log import load_transitions, read_task
 
+if TYPE_CHECKING:
+    from serl_bringup.viewer import Viewer
+
 WANDER = 60  # steps: what a policy comes to see, a demonstrator alone does not show
 
 
 def collect_file(
-    task: Task, episodes: int, seed: int, path: Path, device: str, console: Console
+    task: Task,
+    episodes: int,
+    seed: int,
+    path: Path,
+    device: str,
+    console: Console,
+    viewer: "Viewer | None" = None,
 ) -> None:
     """Records demonstrations, before each of which the arm wanders, in a new file."""
     _check_senses(task)
@@ -35,7 +45,8 @@ def collect_file(
     limit = task.environment.max_episode_steps
     environment = replace(task.environment, locator="", max_episode_steps=limit and limit + WANDER)
     task = replace(task, environment=environment)
-    record_file(task, episodes, seed, path, console, device, wander=WANDER, base_pose=True)
+    who = device, viewer
+    record_file(task, episodes, seed, path, console, *who, wander=WANDER, base_pose=True)
 
 
 def _check_senses(task: Task) -> None:

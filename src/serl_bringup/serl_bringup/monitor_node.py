@@ -3,21 +3,25 @@
 import contextlib
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.qos import qos_profile_sensor_data
 from rclpy.signals import SignalHandlerOptions
 
 from serl_learner.qos import STATUS
-from serl_msgs.msg import EpisodeSummary, LearnerStatus
+from serl_msgs.msg import EpisodeSummary, LearnerStatus, Transition
 
 
 class MonitorNode(Node):
-    """Queues every LearnerStatus and EpisodeSummary of the agents, in order of arrival."""
+    """Queues every LearnerStatus and EpisodeSummary of the agents, in order of arrival.
 
-    def __init__(self, agents: Sequence[str]):
+    `watch` is handed each transition that arrives; the newest ones, if it is slow.
+    """
+
+    def __init__(self, agents: Sequence[str], watch: Callable[[Transition], None] | None):
         super().__init__("monitor")
         self.messages: queue.SimpleQueue[LearnerStatus | EpisodeSummary] = queue.SimpleQueue()
         for agent in agents:
@@ -25,17 +29,20 @@ class MonitorNode(Node):
                 self.create_subscription(
                     kind, f"/{agent}/{topic}_status", self.messages.put, STATUS
                 )
+            if watch is not None:
+                topic = f"/{agent}/transitions"
+                self.create_subscription(Transition, topic, watch, qos_profile_sensor_data)
 
 
 class Monitor:
     """Runs a MonitorNode in a thread of its own, as a context manager."""
 
-    def __init__(self, *agents: str):
-        self._agents = agents
+    def __init__(self, *agents: str, watch: Callable[[Transition], None] | None = None):
+        self._agents, self._watch = agents, watch
 
     def __enter__(self) -> "Monitor":
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-        self._node = MonitorNode(self._agents)
+        self._node = MonitorNode(self._agents, self._watch)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
         self._thread = threading.Thread(target=self._spin, daemon=True)

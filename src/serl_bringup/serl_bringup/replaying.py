@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import gymnasium as gym
 import imageio.v2 as imageio
@@ -22,6 +23,9 @@ from serl_learner.config import expect
 from serl_learner.transition import Observation, Transition
 from serl_learner.transition_log import read_task
 
+if TYPE_CHECKING:
+    from serl_bringup.viewer import Viewer
+
 HELD = 10  # way-points more, a second, at the place where the episode began
 
 
@@ -32,6 +36,7 @@ def replay_file(
     confirm: Callable[[str], bool],
     video: Path | None,
     console: Console,
+    viewer: "Viewer | None" = None,
 ) -> bool:
     """Drives to where an episode began, makes its steps, and says how close it came.
 
@@ -51,6 +56,7 @@ def replay_file(
         make_environment,
         task.environment,
         base_pose=True,
+        judged=viewer and viewer.watched,
         resets=partial(PlannedReset, planner=_then_hold(ResetPlanner(reset, seed=0)), judges={}),
     )
     with _filmed(make, video) as (environment, take):

@@ -1,10 +1,12 @@
 """Runs a task's nodes until the actor is done, and shows and records what they report."""
 
+import contextlib
 import os
 import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.live import Live
@@ -15,9 +17,13 @@ from serl_bringup.person_keys_node import PersonKeys
 from serl_bringup.processes import NodeProcess, node_environment, ros_arguments
 from serl_bringup.records import Records
 from serl_bringup.run import AgentRun, Run
+from serl_learner.codec import decode_transition
 from serl_learner.config import ConfigError
 from serl_learner.domain import acquire_domain
-from serl_msgs.msg import LearnerStatus
+from serl_msgs.msg import LearnerStatus, Transition
+
+if TYPE_CHECKING:  # imported where one is wanted: it takes a second
+    from serl_bringup.viewer import Viewer
 
 PLAIN_LINE_PERIOD_S = 10.0
 RESTARTS = 3
@@ -42,11 +48,19 @@ class Session:
     by itself with an error stops the run, and raises NodeError.
     """
 
-    def __init__(self, run: Run, console: Console, *, together: bool = False):
-        """`together`: the learners of all agents in one process."""
+    def __init__(
+        self,
+        run: Run,
+        console: Console,
+        *,
+        together: bool = False,
+        viewer: "Viewer | None" = None,
+    ):
+        """`together`: the learners of all agents in one process. `viewer` shows what they do."""
         self._run = run
         self._agents = {agent.name: agent for agent in run.agents}
         self._together = together
+        self._viewer = viewer
         self._console = console
 
     def run(self) -> bool:
@@ -60,7 +74,8 @@ class Session:
             for process in (*others, actor):
                 stack.callback(process.stop)  # the last one first: the robot stops before others
             stopping = stack.enter_context(_stop_signals())
-            self._monitor = stack.enter_context(Monitor(*self._agents))
+            watch = self._watch if self._viewer else None
+            self._monitor = stack.enter_context(Monitor(*self._agents, watch=watch))
             self._listen_to_a_person(stack)
             self._records = {}
             for name, agent in self._agents.items():
@@ -131,6 +146,10 @@ class Session:
             f"{process.name} was killed: started again, goes on from its log and checkpoints"
         )
 
+    def _watch(self, message: Transition) -> None:
+        with contextlib.suppress(ValueError):  # the learner says so
+            self._viewer.step(decode_transition(message))
+
     def _take(self, timeout_s: float) -> None:
         for message in self._monitor.drain(timeout_s):
             progress, records = self._agents[message.agent].progress, self._records[message.agent]
@@ -140,6 +159,8 @@ class Session:
             else:
                 progress.episode(message)
                 records.episode(message, progress.recent_success_rate, progress.wall_minutes)
+                if self._viewer is not None:
+                    self._viewer.episode(message)
         self._refresh()
 
 

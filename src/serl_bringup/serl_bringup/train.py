@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Console
@@ -30,6 +30,9 @@ from serl_learner.frames import Frames
 from serl_learner.replay import slot_bytes
 from serl_learner.transition import ObservationSpec
 from serl_reward.image_reward import load_classifier
+
+if TYPE_CHECKING:
+    from serl_bringup.viewer import Viewer
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,8 @@ class Needs:
     compression: Compression | None  # of images, where it needs to be fitted
 
 
-def train(options: TrainOptions, console: Console) -> None:
-    """Trains to the task's last step, or to Ctrl-C."""
+def train(options: TrainOptions, console: Console, viewer: "Viewer | None" = None) -> None:
+    """Trains to the task's last step, or to Ctrl-C. `viewer` shows what the actor does."""
     run, needs = _resume(options) if options.resume else _prepare(options, console)
     console.print(f"run folder {run.folder.path}", soft_wrap=True)
     capacity = sum(agent.task.learner.replay_capacity for agent in run.agents)
@@ -83,7 +86,7 @@ def train(options: TrainOptions, console: Console) -> None:
             clone(agent.task, agent.folder, console)
         finished = True
     else:
-        finished = Session(run, console, together=options.together).run()
+        finished = Session(run, console, together=options.together, viewer=viewer).run()
     episodes = options.evaluation_episodes if finished else 0
     conclude(run, options.algorithm, episodes, console)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from serl_bringup.commands.arguments import at_least, file_ending
+from serl_bringup.commands.arguments import add_view, at_least, file_ending, opened_viewer
 
 
 def add(commands) -> None:
@@ -19,6 +19,7 @@ def add(commands) -> None:
     p.add_argument(
         "--output", type=file_ending(".mcap"), metavar="FILE", help="default: demos/TASK.mcap"
     )
+    add_view(p)
     p.set_defaults(command=_demos_record)
     p = actions.add_parser("info", help="what is in a file: episodes, lengths, actions")
     p.add_argument("file", type=Path, metavar="FILE")
@@ -44,6 +45,7 @@ def add(commands) -> None:
     p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
                    help="a key of the task's file, for example environment.id")  # fmt: skip
     p.add_argument("--video", type=file_ending(".mp4"), metavar="FILE", help="film it")
+    add_view(p)
     p.add_argument("--yes", action="store_true", help="do not ask before the arm moves")
     p.set_defaults(command=_demos_replay)
 
@@ -60,8 +62,9 @@ def _demos_record(arguments) -> int:
 
     task = load_task(arguments.task, observations=arguments.observations)
     path = arguments.output or Path("demos", f"{task.task}.mcap")
-    device, seed = arguments.device, arguments.seed
-    record_file(task, arguments.episodes, seed, path, Console(), device, base_pose=True)
+    recorded = arguments.episodes, arguments.seed, path, Console(), arguments.device
+    with opened_viewer(arguments, task.task) as viewer:
+        record_file(task, *recorded, viewer, base_pose=True)
     show_file(path, Console())
     return 0
 
@@ -96,7 +99,7 @@ def _demos_replay(arguments) -> int:
     def confirm(question: str) -> bool:
         return arguments.yes or input(f"{question} [y/N] ").lower() in ("y", "yes")
 
-    replayed = replay_file(
-        task, arguments.file, arguments.episode, confirm, arguments.video, Console()
-    )
+    what = arguments.file, arguments.episode, confirm, arguments.video
+    with opened_viewer(arguments, task.task) as viewer:
+        replayed = replay_file(task, *what, Console(), viewer)
     return 0 if replayed else 1

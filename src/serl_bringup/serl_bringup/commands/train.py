@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from serl_bringup.commands.arguments import at_least
+from serl_bringup.commands.arguments import add_view, at_least, opened_viewer
 from serl_learner.config import ConfigError
 
 
@@ -58,6 +58,7 @@ def add(commands) -> None:
         metavar="KEY=VALUE",
         help="any key of the task file; agents.AGENT.KEY is for one of several agents",
     )
+    add_view(p)
     p.set_defaults(command=_train)
 
 
@@ -91,7 +92,8 @@ def _train(arguments) -> int:
         evaluation_episodes=arguments.evaluate,
     )
     try:
-        train(options, Console())
+        with opened_viewer(arguments, arguments.task or "serl") as viewer:
+            train(options, Console(), viewer)
     except NodeError as error:
         print(f"serl: {error}", file=sys.stderr)
         return error.exit_code

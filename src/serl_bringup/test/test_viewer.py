@@ -1,0 +1,205 @@
+"""What the viewer's page gets to show, and that nobody waits for it."""
+
+import socket
+import threading
+import time
+import urllib.request
+
+import gymnasium as gym
+import mujoco
+import numpy as np
+import pytest
+import rerun
+from gymnasium import spaces
+from rerun.chunk import RrdReader
+
+from serl_actor.actor import EpisodeStats
+from serl_actor.environment import make_environment
+from serl_bringup import scene_view
+from serl_bringup.task import load_task
+from serl_bringup.viewer import Viewer
+from serl_learner.transition import Transition
+
+PATIENCE_S = 60.0
+
+
+class Seeing(gym.Env):
+    """A camera that shows the number of the step, and a force."""
+
+    action_space = spaces.Box(-1.0, 1.0, (7,), np.float32)
+    observation_space = spaces.Dict(
+        {
+            "force": spaces.Box(-np.inf, np.inf, (3,), np.float32),
+            "wrist": spaces.Box(0, 255, (8, 8, 3), np.uint8),
+        }
+    )
+
+    def reset(self, *, seed=None, options=None):
+        self.made = 0
+        return self._observation(), {}
+
+    def step(self, action):
+        self.made += 1
+        return self._observation(), 0.5, False, False, {}
+
+    def _observation(self):
+        number = np.float32(self.made)
+        return {"force": np.full(3, number), "wrist": np.full((8, 8, 3), self.made, np.uint8)}
+
+
+@pytest.fixture
+def shown(tmp_path, monkeypatch):
+    """A viewer whose data go into a file; `shown.read()` closes it and gives what is in it."""
+    file = tmp_path / "shown.rrd"
+    monkeypatch.setattr(
+        rerun.RecordingStream, "connect_grpc", lambda stream, url: stream.save(file)
+    )
+    with Viewer("task", lambda message: None) as viewer:
+
+        def read():
+            viewer.__exit__()
+            found = {}
+            for chunk in RrdReader(file).stream():
+                for row in _rows(chunk):
+                    found.setdefault(chunk.entity_path, []).append(row)
+            return found
+
+        viewer.read = read
+        yield viewer
+
+
+def _rows(chunk):
+    batch = chunk.to_record_batch()
+    names = [name for name in batch.schema.names if ":" in name or name == "step"]
+    columns = {name.rpartition(":")[2]: batch.column(name).to_pylist() for name in names}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def values(found, path, name):
+    """Of a component, in the order in which they were shown."""
+    return [row[name] for row in found[path] if row.get(name)]
+
+
+def wait_until(ready):
+    deadline = time.monotonic() + PATIENCE_S
+    while not ready():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_the_newest_moment_is_shown_and_those_that_came_too_fast_are_not(shown):
+    environment = shown.watched(Seeing())
+    environment.reset()
+    for number in range(1, 201):
+        environment.step(np.full(7, number / 1000, np.float32))
+    found = shown.read()
+    forces = values(found, "/force", "scalars")
+    assert forces[-1] == [200.0] * 3
+    assert len(forces) < 50  # 200 steps take far less than 5 s
+    np.testing.assert_allclose(values(found, "/action", "scalars")[-1], np.full(7, 0.2), rtol=1e-6)
+    assert values(found, "/reward", "scalars")[-1] == [0.5]
+    assert values(found, "/cameras/wrist", "media_type")[-1] == ["image/jpeg"]
+    assert found["/cameras/wrist"][-1]["step"] == 201
+
+
+def test_episodes_are_all_told_however_fast_they_end(shown):
+    for number in range(30):
+        stats = EpisodeStats("forward", "actor", number, length=7, success=number % 2 == 1)
+        shown.episode(stats)
+    told = [text for (text,) in values(shown.read(), "/episodes", "text")]
+    assert len(told) == 30
+    assert told[:2] == ["forward 0: failure after 7 steps", "forward 1: success after 7 steps"]
+
+
+def test_steps_that_were_made_elsewhere_are_shown(shown):
+    observation = {"force": np.array([1, 2, 3], np.float32), "wrist": np.zeros((8, 8, 3), np.uint8)}
+    action = np.array([0.25, -0.5], np.float32)
+    shown.step(Transition("agent", "actor", 0, 0, 0, observation, action, 1.0, True, False))
+    found = shown.read()
+    assert values(found, "/force", "scalars") == [[1.0, 2.0, 3.0]]
+    assert values(found, "/action", "scalars") == [[0.25, -0.5]]
+    assert "/cameras/wrist" in found
+
+
+def test_nobody_waits_for_a_page_that_hangs(shown, monkeypatch):
+    hangs, released = threading.Event(), threading.Event()
+
+    def log(*_, **__):
+        hangs.set()
+        released.wait(PATIENCE_S)
+
+    environment = shown.watched(Seeing())
+    monkeypatch.setattr(shown._recording, "log", log)
+    environment.reset()
+    assert hangs.wait(PATIENCE_S)
+    for number in range(100):
+        environment.step(np.zeros(7, np.float32))
+        shown.episode(EpisodeStats("agent", "actor", number))
+    shown.__exit__()  # returns, while the thread still hangs
+    assert shown._thread.is_alive()
+    released.set()
+
+
+def test_the_simulated_scene_is_shown_where_it_is(shown):
+    task = load_task("pcb_insertion", observations="state")
+    environment = make_environment(task.environment, judged=shown.watched)
+    environment.reset(seed=0)
+    environment.step(np.full(6, 0.5, np.float32))
+    robot = environment.unwrapped.robot
+    model = environment.unwrapped.overview_model()
+    environment.close()
+    found = shown.read()
+    for name in ("panda_link7", "fixture"):
+        at = values(found, f"/scene/{model.body(name).id}", "translation")[-1]
+        np.testing.assert_allclose(at, [robot.data.body(name).xpos], atol=1e-3)
+    meshes = [
+        path for path, rows in found.items() if any(row.get("vertex_positions") for row in rows)
+    ]
+    assert len(meshes) > 10  # the arm's links, in parts
+
+
+def test_shapes_have_the_size_and_the_place_of_the_simulation():
+    spec = mujoco.MjSpec()
+    for kind, size in {
+        "plane": [0, 0, 1],
+        "box": [0.1, 0.2, 0.3],
+        "cylinder": [0.1, 0.2, 0],
+        "capsule": [0.1, 0.2, 0],
+        "sphere": [0.1, 0, 0],
+    }.items():
+        spec.worldbody.add_geom(
+            type=getattr(mujoco.mjtGeom, f"mjGEOM_{kind.upper()}"), size=size, name=kind
+        )
+    model = spec.compile()
+
+    def batch(kind, name):
+        shape = scene_view._shape(model, model.geom(kind).id, np.ones(4))
+        return getattr(shape, name).as_arrow_array().to_pylist()
+
+    assert scene_view._shape(model, model.geom("plane").id, np.ones(4)) is None
+    np.testing.assert_allclose(batch("box", "half_sizes"), [[0.1, 0.2, 0.3]], rtol=1e-6)
+    np.testing.assert_allclose(batch("cylinder", "lengths"), [0.4], rtol=1e-6)  # half of it there
+    np.testing.assert_allclose(batch("capsule", "lengths"), [0.4], rtol=1e-6)
+    np.testing.assert_allclose(batch("capsule", "translations"), [[0, 0, -0.2]], rtol=1e-6)
+    np.testing.assert_allclose(batch("sphere", "half_sizes"), [[0.1] * 3], rtol=1e-6)
+
+
+def test_the_page_is_there_for_this_machine_alone_and_gone_afterwards():
+    said = []
+    with Viewer("task", said.append):
+        (message,) = said
+        url = message.removeprefix("watch at ")
+        wait_until(lambda: _answers(url))
+        page = urllib.request.urlopen(url).read()
+        assert b"rerun" in page.lower()
+        port = int(url.split(":")[2].split("/")[0])
+        with socket.socket() as other, pytest.raises(ConnectionRefusedError):
+            other.connect(("127.0.0.2", port))  # who listens everywhere answers there too
+    assert not _answers(url)
+
+
+def _answers(url):
+    try:
+        return urllib.request.urlopen(url).status == 200
+    except OSError:
+        return False
