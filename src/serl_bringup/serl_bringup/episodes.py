@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 import imageio.v3 as imageio
@@ -61,11 +62,9 @@ def picture_file(source: Path, path: Path) -> None:
 
 
 def read_episodes(source: Path) -> Iterator[list[Transition]]:
-    """In the order of the file; without those that were discarded."""
-    episodes: dict[tuple[str, int], list[Transition]] = {}
-    for transition in load_transitions(source):
-        episodes.setdefault((transition.actor, transition.episode), []).append(transition)
-    return (e for e in episodes.values() if not e[-1].discarded)
+    """In the order of the file; without those that were discarded. One is in memory at a time."""
+    episodes = groupby(load_transitions(source), lambda t: (t.actor, t.episode))
+    return (e for e in (list(steps) for _, steps in episodes) if not e[-1].discarded)
 
 
 def _is_success(episode: list[Transition]) -> bool:
