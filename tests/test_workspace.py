@@ -56,6 +56,7 @@ PIP_NAMES = {
     "mcap": "mcap",
     "mcap_ros2": "mcap-ros2-support",
     "mujoco": "mujoco",
+    "pyarrow": "pyarrow",
     "pyspacemouse": "pyspacemouse",
     "safetensors": "safetensors",
     "tensorboard": "tensorboard",

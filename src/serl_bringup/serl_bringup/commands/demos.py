@@ -48,6 +48,17 @@ def add(commands) -> None:
     add_view(p)
     p.add_argument("--yes", action="store_true", help="do not ask before the arm moves")
     p.set_defaults(command=_demos_replay)
+    p = actions.add_parser("export", help="a file's finished episodes as a LeRobot dataset")
+    p.add_argument("file", type=Path, metavar="FILE")
+    p.add_argument("folder", type=Path, metavar="FOLDER")
+    p.add_argument("--fps", type=at_least(1), default=10, help="steps in a second (default: 10)")
+    p.set_defaults(command=_demos_export)
+    p = actions.add_parser("import", help="a LeRobot dataset, v3.0, as demonstrations of a task")
+    p.add_argument("folder", type=Path, metavar="FOLDER")
+    p.add_argument("task", metavar="TASK", help="of several agents, TASK/AGENT")
+    p.add_argument("output", type=file_ending(".mcap"), metavar="OUTPUT")
+    p.add_argument("--observations", choices=("state", "vision"))
+    p.set_defaults(command=_demos_import)
 
 
 def add_device(parser) -> None:
@@ -103,3 +114,21 @@ def _demos_replay(arguments) -> int:
     with opened_viewer(arguments, task.task) as viewer:
         replayed = replay_file(task, *what, Console(), viewer)
     return 0 if replayed else 1
+
+
+def _demos_export(arguments) -> int:
+    from serl_bringup.lerobot_export import export_file
+
+    export_file(arguments.file, arguments.folder, arguments.fps, Console())
+    return 0
+
+
+def _demos_import(arguments) -> int:
+    from serl_bringup.demonstrations import show_file
+    from serl_bringup.lerobot_import import import_file
+    from serl_bringup.task import load_task
+
+    task = load_task(arguments.task, observations=arguments.observations)
+    import_file(arguments.folder, task, arguments.output)
+    show_file(arguments.output, Console())
+    return 0
