@@ -58,6 +58,8 @@ PIP_NAMES = {
     "mujoco": "mujoco",
     "pyarrow": "pyarrow",
     "pyspacemouse": "pyspacemouse",
+    "rerun": "rerun-sdk",
+    "rerun_cli": "rerun-sdk",
     "safetensors": "safetensors",
     "tensorboard": "tensorboard",
     "torch": "torch",

@@ -624,10 +624,10 @@ def test_the_commands_export_and_import(recorded, tmp_path, monkeypatch, capsys)
     assert code == 0 and "dataset: 2 episodes, 8 frames" in told.out
     assert load_json(folder, "info.json")["fps"] == 5
     assert frames(folder)[1]["timestamp"] == pytest.approx(0.2)
-    code, told = serl("import", folder, config, output)
+    code, told = serl("import", config, folder, output)
     assert code == 2 and told.err == f"serl: {folder}: fps: expected 10, the rate of seen, got 5\n"
     assert serl("export", recorded, folder)[1].err.endswith("expected the name of a new folder\n")
     serl("export", recorded, tmp_path / "second")
-    code, told = serl("import", tmp_path / "second", config, output)
+    code, told = serl("import", config, tmp_path / "second", output)
     assert code == 0 and "2 (1 successful)" in told.out
     assert_same(list(load_transitions(output, "seen")), KEPT)

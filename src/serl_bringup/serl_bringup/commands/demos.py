@@ -5,6 +5,7 @@ from pathlib import Path
 from rich.console import Console
 
 from serl_bringup.commands.arguments import add_view, at_least, file_ending, opened_viewer
+from serl_learner.config import ConfigError
 
 
 def add(commands) -> None:
@@ -54,8 +55,8 @@ def add(commands) -> None:
     p.add_argument("--fps", type=at_least(1), default=10, help="steps in a second (default: 10)")
     p.set_defaults(command=_demos_export)
     p = actions.add_parser("import", help="a LeRobot dataset, v3.0, as demonstrations of a task")
-    p.add_argument("folder", type=Path, metavar="FOLDER")
     p.add_argument("task", metavar="TASK", help="of several agents, TASK/AGENT")
+    p.add_argument("folder", type=Path, metavar="FOLDER")
     p.add_argument("output", type=file_ending(".mcap"), metavar="OUTPUT")
     p.add_argument("--observations", choices=("state", "vision"))
     p.set_defaults(command=_demos_import)
@@ -108,7 +109,10 @@ def _demos_replay(arguments) -> int:
     task = load_task(arguments.task, overrides=overrides)
 
     def confirm(question: str) -> bool:
-        return arguments.yes or input(f"{question} [y/N] ").lower() in ("y", "yes")
+        try:
+            return arguments.yes or input(f"{question} [y/N] ").lower() in ("y", "yes")
+        except EOFError:
+            raise ConfigError("replay: expected an answer, or --yes") from None
 
     what = arguments.file, arguments.episode, confirm, arguments.video
     with opened_viewer(arguments, task.task) as viewer:
