@@ -213,10 +213,14 @@ class ObjectRelocationDemonstrator(_Person):
         self._aside = np.append(self._rng.uniform(-0.03, 0.03, 2), 0.0)  # m, of the bin's middle
         self._grip = 0.0  # the gripper's action
         self._gripped = 0  # steps since it began to close
+        self._begins = True
 
     def __call__(self, observation: dict[str, np.ndarray]) -> np.ndarray:  # (7,) float32
         self._holds = 0.4 < observation["gripper"][0] < 0.6
         self._is_shut = observation["gripper"][0] <= 0.4
+        if self._begins and self._holds:  # takes over from somebody who has the cube in hand
+            self._gripped = self._closing
+        self._begins = False
         return np.append(super().__call__(observation), np.float32(self._grip))
 
     def _goal(self) -> Pose:

@@ -253,6 +253,26 @@ def test_the_demonstrator_goes_on_from_a_hand_that_has_closed_on_nothing():
     assert any(env.step(demonstrator(env._observe()))[2] for _ in range(100))
 
 
+def test_the_demonstrator_goes_on_from_a_hand_that_holds_the_cube():
+    """As a corrector, it takes over from a policy that has taken it."""
+    env = ObjectRelocationEnv(action_scale=SCALE)
+    demonstrator = ObjectRelocationDemonstrator(env, seed=0)
+    env.reset(seed=0)
+    pick(env, -0.08)
+    demonstrator.reset()
+    observation, *_ = do(env, 1)
+    heights = []
+    for _ in range(100):
+        action = demonstrator(observation)
+        observation, *_ = env.step(action)
+        heights.append(observation["pose"][2])
+        if action[6] != STAY:
+            break
+    assert action[6] == OPEN  # over the other bin, the first that it asks of the gripper
+    assert observation["pose"][1] > 0.03  # m: of the target's side
+    assert min(heights[:10]) > heights[0] - 0.02
+
+
 def test_the_cameras_see_the_cube():
     env = ObjectRelocationEnv(observations="vision")
     try:
