@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from mcap.reader import make_reader
 from mcap_ros2.decoder import DecoderFactory
+from rosbags.highlevel import AnyReader
 
 from serl_learner import codec
 from serl_learner.config import ConfigError
@@ -76,12 +77,17 @@ def test_reads_at_random_and_up_to_a_size(tmp_path):
         assert log.read(9, 7) == []
 
 
-def test_other_software_reads_it(tmp_path):
+@pytest.fixture
+def two_steps(tmp_path):
     path = tmp_path / "log.mcap"
     with TransitionLog(path, TASK, agent="forward") as log:
         log.append(message(0))
         log.append(message(1, image=True, truncated=True))
-    with path.open("rb") as file:
+    return path
+
+
+def test_the_mcap_library_reads_it(two_steps):
+    with two_steps.open("rb") as file:
         reader = make_reader(file, validate_crcs=True, decoder_factories=[DecoderFactory()])
         summary = reader.get_summary()
         assert summary.statistics.message_count == 2
@@ -97,6 +103,19 @@ def test_other_software_reads_it(tmp_path):
     assert first.observation.stamp.nanosec == 500_000_000
     assert last.final_observation[0].images[0].header.frame_id == "wrist_1"
     assert bytes(last.observation.images[0].data) == bytes([1]) * (128 * 128 * 3)
+
+
+def test_the_rosbags_library_reads_it_without_knowing_our_messages(two_steps):
+    with AnyReader([two_steps]) as reader:
+        (connection,) = reader.connections
+        assert (connection.topic, connection.msgcount) == ("/forward/transitions", 2)
+        assert connection.msgtype == "serl_msgs/msg/Transition"
+        _, last = (reader.deserialize(data, c.msgtype) for c, _, data in reader.messages())
+    assert last.observation.names == ["pose"]
+    np.testing.assert_array_equal(last.observation.state, [1.0, 1.0, 1.0])
+    (image,) = last.final_observation[0].images
+    assert (image.header.frame_id, image.encoding, image.height) == ("wrist_1", "rgb8", 128)
+    np.testing.assert_array_equal(image.data, np.ones(128 * 128 * 3, np.uint8))
 
 
 def test_continues_a_closed_file(tmp_path):
