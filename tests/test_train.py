@@ -296,6 +296,7 @@ def test_a_run_folder_that_exists_and_demonstrations_of_another_task_are_refused
         "train", task(task="other"), "--run-dir", tmp_path / "run", "--demos", demonstrations
     )
     assert other.returncode == 2 and "'reach'" in other.stderr and "'other'" in other.stderr
+    assert not (tmp_path / "run").exists()  # nothing has been started
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "file").write_text("x")
     taken = serl("train", task(), "--run-dir", tmp_path / "taken")

@@ -29,6 +29,7 @@ from serl_learner.encoder import make_compression
 from serl_learner.frames import Frames
 from serl_learner.replay import slot_bytes
 from serl_learner.transition import ObservationSpec
+from serl_learner.transition_log import read_task
 from serl_reward.image_reward import load_classifier
 
 if TYPE_CHECKING:
@@ -206,6 +207,9 @@ def _demonstrate(
             raise ConfigError(
                 f"--demos {wanted}: no such file; expected {expected} or a number of episodes"
             )
+        recorded = read_task(file)
+        wanted_task = f"transitions of task '{task.task}'"
+        expect(recorded == task.task, f"--demos {file}", wanted_task, f"'{recorded}'")
         if has_base_pose(file):
             located_file(file, task.environment, folder.demonstrations)
         else:
