@@ -267,12 +267,14 @@ def test_corrections_are_logged_and_counted(task, tmp_path):
     )
 
 
-def test_a_run_from_cameras_stores_features_and_logs_images(tmp_path):
+def test_a_run_from_cameras_stores_features_logs_images_and_can_be_watched(tmp_path):
     run = tmp_path / "run"
     few = ("--demos", 1, "--max-steps", 60, "--set", "learner.training_starts=20")
-    wanted = ("--run-dir", run, "--evaluate", 0)
+    wanted = ("--run-dir", run, "--evaluate", 0, "--view")
     done = serl("train", "pcb_insertion", *few, *wanted)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "watch at http://127.0.0.1:" in done.stdout
+    assert "viewer has failed" not in done.stdout + done.stderr
     assert "replay of 200,000 observations: 1.67 GB" in " ".join(done.stdout.split())
     result = json.loads((run / "result.json").read_text())
     assert (result["observations"], result["env_steps"]) == ("vision", 60)

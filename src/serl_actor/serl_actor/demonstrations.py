@@ -20,6 +20,7 @@ from serl_learner.config import ConfigError
 from serl_learner.transition import Transition
 
 FAILURES_ALLOWED = 20  # in a row: beyond it nobody is showing anything
+DEMONSTRATOR = "demonstrator"  # the actor of what is recorded
 SATURATED = 0.999  # an action element of at least this size is at its bound
 
 
@@ -59,7 +60,7 @@ def record(
         environment,
         [Agent(wandering, agent, sinks=[recording.add], episode_sinks=[recording.end, ended])],
         ActorConfig(max_steps=np.iinfo(np.int64).max, control_rate_hz=rate_hz),
-        actor="demonstrator",
+        actor=DEMONSTRATOR,
         seed=seed,
         say=lambda message: print(message, file=sys.stderr),
     )

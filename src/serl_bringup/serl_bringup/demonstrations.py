@@ -15,12 +15,13 @@ from serl_actor.actor import EpisodeStats
 from serl_actor.demonstrations import DemonstrationSummary, record, summarise
 from serl_bringup.hand import DROP_HELP, LABEL_HELP, EndedByHand, hand
 from serl_bringup.task import Task
+from serl_bringup.viewing import viewing
 from serl_learner.codec import encode_transition
 from serl_learner.config import ConfigError, expect
 from serl_learner.transition import Transition
 from serl_learner.transition_log import TransitionLog, load_transitions
 
-if TYPE_CHECKING:  # imported where one is wanted: it takes a second
+if TYPE_CHECKING:
     from serl_bringup.viewer import Viewer
 
 
@@ -39,6 +40,7 @@ def new_file(path: Path, task: str) -> Iterator[Callable[[Transition], None]]:
         log.close()
         if log.next_sequence == 0:  # nothing that someone may want to rescue
             unfinished.unlink()
+    expect(log.next_sequence > 0, f"{path}", "a transition to write", "none")
     unfinished.rename(path)
 
 
@@ -49,13 +51,13 @@ def record_file(
     path: Path,
     console: Console,
     device: str = "scripted",
-    viewer: "Viewer | None" = None,
+    view: bool = False,
     **recorded: Any,
 ) -> None:
     """Records successful episodes of the task's demonstrator, or of a person, in a new file.
 
     When interrupted it keeps the finished ones, if there are any. What a person has shown is never
-    overwritten, not even in the file of a recording that was killed. `viewer` shows all of it.
+    overwritten, not even in the file of a recording that was killed. `view`: in a browser.
     `recorded`: of `record`, what else is.
     """
     left = path.with_suffix(".part")
@@ -63,6 +65,7 @@ def record_file(
         raise ConfigError(f"{left} is what a killed recording left: filter it, or remove it")
     with (
         new_file(path, task.task) as append,
+        viewing(view, task.task, console) as viewer,
         _demonstrator(task, device, viewer, console) as options,
         ProgressBar(console=console, transient=True) as bar,
     ):

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from itertools import groupby, islice
+from numbers import Number
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 from serl_bringup import lerobot
 from serl_learner.config import ConfigError, expect
 
+NEEDED = {"features": dict, "fps": Number, "total_frames": int}  # of info.json
 ROWS = 64  # of the frames, read at a time
 
 Row = dict[str, Any]  # a frame's values, but for those in videos
@@ -99,12 +101,18 @@ def _read_info(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(f"{path}: no LeRobot dataset: {reason}") from None
+    expect(isinstance(info, dict), str(path), "a mapping", type(info).__name__)
     version = info.get("codebase_version")
     expected = f"{lerobot.VERSION}, which LeRobot's own converter makes of an older dataset"
     expect(version == lerobot.VERSION, f"{path}: codebase_version", expected, version)
-    needed = ("features", "fps", "total_frames", "video_path")
-    missing = ", ".join(name for name in needed if name not in info)
-    expect(not missing, str(path), ", ".join(needed), f"no {missing}")
+    for name, kind in NEEDED.items():
+        expect(isinstance(info.get(name), kind), f"{path}: {name}", kind.__name__, info.get(name))
+    for key, feature in info["features"].items():
+        described = isinstance(feature, dict) and isinstance(feature.get("dtype"), str)
+        expect(described, f"{path}: features: {key}", "a mapping with a dtype", feature)
+        if feature["dtype"] == "video":
+            place = info.get("video_path")
+            expect(isinstance(place, str), f"{path}: video_path", "a path, with videos", place)
     return info
 
 

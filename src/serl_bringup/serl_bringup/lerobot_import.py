@@ -68,27 +68,28 @@ def _transitions(dataset: Dataset, spec: ObservationSpec, action_size: int) -> I
     sequence = 0
     for number, rows in enumerate(dataset.episodes(seen | told)):
         for step, row in enumerate(rows):
-            observation = {name: dataset.look(row, name) for name in names}
             last = step == len(rows) - 1
             where = f"{dataset.folder}: transition {sequence}: {lerobot.DONE}"
             in_order = last or not row.get(lerobot.DONE)
             expect(in_order, where, "none before an episode's last frame", "one")
-            transition = Transition(
-                agent=DEFAULT_AGENT,
-                actor="demonstrator",
-                sequence=sequence,
-                episode=number,
-                step=step,
-                observation=observation,
-                action=vector(row[lerobot.ACTION]),
-                **_outcome(row, last),
-                # Of what followed there is no frame: what was seen last stands for it.
-                final_observation=observation if last else None,
-            )
             try:
+                observation = {name: dataset.look(row, name) for name in names}
+                transition = Transition(
+                    agent=DEFAULT_AGENT,
+                    actor="lerobot",
+                    sequence=sequence,
+                    episode=number,
+                    step=step,
+                    observation=observation,
+                    action=vector(row[lerobot.ACTION]),
+                    **_outcome(row, last),
+                    # Of what followed there is no frame: what was seen last stands for it.
+                    final_observation=observation if last else None,
+                )
                 transition.check(spec, action_size)
-            except ConfigError as error:
-                raise ConfigError(f"{dataset.folder}: {' '.join(str(error).split())}") from None
+            except (IndexError, KeyError, TypeError, ValueError) as error:  # or ConfigError
+                reason = " ".join(str(error).split())
+                raise ConfigError(f"{dataset.folder}: frame {sequence}: {reason}") from None
             yield transition
             sequence += 1
 
@@ -98,14 +99,21 @@ def _outcome(row: Row, last: bool) -> dict[str, Any]:
 
     Which a person shows, and which ends in success with a reward of 1.
     """
-    reward = row.get(lerobot.REWARD)
-    success = bool(row.get(lerobot.SUCCESS, last and (reward is None or reward > 0.0)))
-    terminated = last and bool(row.get(lerobot.DONE, success))
+    told = lerobot.REWARD in row
+    reward = _number(row, lerobot.REWARD, 0.0)
+    success = bool(_number(row, lerobot.SUCCESS, last and (not told or reward > 0.0)))
+    terminated = last and bool(_number(row, lerobot.DONE, success))
     return {
-        "reward": float(success if reward is None else reward),
+        "reward": reward if told else float(success),
         "terminated": terminated,
         "truncated": last and not terminated,
         "success": success,
-        "intervened": bool(row.get(lerobot.INTERVENED, True)),
-        "grasp_penalty": float(row.get(lerobot.PENALTY, 0.0)),
+        "intervened": bool(_number(row, lerobot.INTERVENED, 1.0)),
+        "grasp_penalty": _number(row, lerobot.PENALTY, 0.0),
     }
+
+
+def _number(row: Row, name: str, otherwise: float) -> float:
+    value = np.asarray(row.get(name, otherwise), np.float64).ravel()
+    expect(value.size == 1 and not np.isnan(value[0]), name, "a number", row.get(name))
+    return float(value[0])

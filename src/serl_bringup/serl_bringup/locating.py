@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import dropwhile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
 from rich.progress import Progress as ProgressBar
 
 from serl_actor import frames
+from serl_actor.demonstrations import DEMONSTRATOR
 from serl_actor.environment import EnvironmentConfig, make_environment
 from serl_bringup.demonstrations import new_file, record_file
 from serl_bringup.episodes import read_episodes
@@ -20,11 +20,8 @@ from serl_learner.compute import tuned_process
 from serl_learner.config import expect
 from serl_learner.locator import load_locator, save_locator
 from serl_learner.locator_training import STEPS, errors, label, train_locator
-from serl_learner.transition import Observation
+from serl_learner.transition import Observation, Transition
 from serl_learner.transition_log import load_transitions, read_task
-
-if TYPE_CHECKING:
-    from serl_bringup.viewer import Viewer
 
 WANDER = 60  # steps: what a policy comes to see, a demonstrator alone does not show
 
@@ -36,7 +33,7 @@ def collect_file(
     path: Path,
     device: str,
     console: Console,
-    viewer: "Viewer | None" = None,
+    view: bool = False,
 ) -> None:
     """Records demonstrations, before each of which the arm wanders, in a new file."""
     _check_senses(task)
@@ -45,7 +42,7 @@ def collect_file(
     limit = task.environment.max_episode_steps
     environment = replace(task.environment, locator="", max_episode_steps=limit and limit + WANDER)
     task = replace(task, environment=environment)
-    who = device, viewer
+    who = device, view
     record_file(task, episodes, seed, path, console, *who, wander=WANDER, base_pose=True)
 
 
@@ -90,8 +87,8 @@ def train_file(
 def located_file(source: Path, config: EnvironmentConfig, path: Path) -> None:
     """What was recorded with the tool's pose, as demonstrations in an environment, in a new file.
 
-    Without that pose, without the steps at the beginning in which the arm wandered, and with what
-    the environment's locator sees.
+    Without that pose, without the steps before somebody took over, in which the arm wandered, and
+    with what the environment's locator sees.
     """
     locator = load_locator(config.locator) if config.locator else None
 
@@ -108,13 +105,20 @@ def located_file(source: Path, config: EnvironmentConfig, path: Path) -> None:
     sequence = 0
     with new_file(path, read_task(source)) as append:
         for number, episode in enumerate(read_episodes(source)):
-            shown = list(dropwhile(lambda transition: not transition.intervened, episode))
+            shown = _shown(episode)
             for step, transition in enumerate(shown):
                 final = transition.final_observation
                 transition.observation = seen(transition.observation)
                 transition.final_observation = None if final is None else seen(final)
                 append(replace(transition, sequence=sequence, episode=number, step=step))
                 sequence += 1
+
+
+def _shown(episode: list[Transition]) -> list[Transition]:
+    """Of other recordings than a demonstrator's, all: policies and people have made them."""
+    if episode[0].actor != DEMONSTRATOR:
+        return episode
+    return list(dropwhile(lambda transition: not transition.intervened, episode))
 
 
 def has_base_pose(source: Path) -> bool:

@@ -9,6 +9,8 @@ import numpy as np
 import rerun
 from scipy.spatial.transform import Rotation
 
+from serl_sim.manipulation_env import ManipulationEnv
+
 ROOT = "scene"
 SHOWN_GROUPS = 3  # of geoms: what MuJoCo shows by default
 GEOM = mujoco.mjtGeom
@@ -24,8 +26,7 @@ class Places(NamedTuple):
 class SceneView:
     """Bodies once, with their shapes; then only where they are. Metres, base frame."""
 
-    def __init__(self, environment: gym.Env, recording: rerun.RecordingStream):
-        """`environment`: simulated by serl_sim."""
+    def __init__(self, environment: ManipulationEnv, recording: rerun.RecordingStream):
         self._seen = environment.robot.data
         self._model = environment.overview_model()
         self._data = mujoco.MjData(self._model)
@@ -50,7 +51,7 @@ class SceneView:
 
 def shows(environment: gym.Env) -> bool:
     """Whether this is a simulation that a SceneView can show."""
-    return hasattr(environment, "overview_model")
+    return isinstance(environment, ManipulationEnv)
 
 
 def _geoms(model: mujoco.MjModel) -> Iterator[tuple[str, list[rerun.AsComponents]]]:

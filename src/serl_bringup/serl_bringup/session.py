@@ -22,7 +22,7 @@ from serl_learner.config import ConfigError
 from serl_learner.domain import acquire_domain
 from serl_msgs.msg import LearnerStatus, Transition
 
-if TYPE_CHECKING:  # imported where one is wanted: it takes a second
+if TYPE_CHECKING:
     from serl_bringup.viewer import Viewer
 
 PLAIN_LINE_PERIOD_S = 10.0

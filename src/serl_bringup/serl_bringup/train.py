@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -22,6 +22,7 @@ from serl_bringup.run import AgentRun, Run
 from serl_bringup.run_folder import RunFolder
 from serl_bringup.session import Session
 from serl_bringup.task import Task, load_task, load_tasks, overrides_of, save_team
+from serl_bringup.viewing import viewing
 from serl_learner.backbone import TRAINED, make_backbone
 from serl_learner.compression import Compression
 from serl_learner.config import ConfigError, RunConfig, expect, load_task_file
@@ -32,9 +33,6 @@ from serl_learner.transition import ObservationSpec
 from serl_learner.transition_log import read_task
 from serl_reward.image_reward import load_classifier
 
-if TYPE_CHECKING:
-    from serl_bringup.viewer import Viewer
-
 
 @dataclass(frozen=True)
 class TrainOptions:
@@ -42,6 +40,7 @@ class TrainOptions:
 
     `demonstrations`: a file, or how many to record; of several agents a folder with AGENT.mcap, or
     how many each. `prepare`: only the run folder. `together`: their learners in one process.
+    `view`: training is shown in a browser.
     """
 
     task: str | None
@@ -57,6 +56,7 @@ class TrainOptions:
     evaluation_episodes: int
     prepare: bool = False
     together: bool = False
+    view: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ class Needs:
     compression: Compression | None  # of images, where it needs to be fitted
 
 
-def train(options: TrainOptions, console: Console, viewer: "Viewer | None" = None) -> None:
-    """Trains to the task's last step, or to Ctrl-C. `viewer` shows what the actor does."""
+def train(options: TrainOptions, console: Console) -> None:
+    """Trains to the task's last step, or to Ctrl-C."""
     run, needs = _resume(options) if options.resume else _prepare(options, console)
     console.print(f"run folder {run.folder.path}", soft_wrap=True)
     capacity = sum(agent.task.learner.replay_capacity for agent in run.agents)
@@ -87,7 +87,8 @@ def train(options: TrainOptions, console: Console, viewer: "Viewer | None" = Non
             clone(agent.task, agent.folder, console)
         finished = True
     else:
-        finished = Session(run, console, together=options.together, viewer=viewer).run()
+        with viewing(options.view, run.task, console) as viewer:
+            finished = Session(run, console, together=options.together, viewer=viewer).run()
     episodes = options.evaluation_episodes if finished else 0
     conclude(run, options.algorithm, episodes, console)
 

@@ -1,13 +1,13 @@
 """What the robot sees and does, live in a browser, through rerun."""
 
 import contextlib
-import os
 import queue
 import socket
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import gymnasium as gym
 import numpy as np
@@ -17,6 +17,7 @@ import rerun.blueprint as layout
 from serl_actor.actor import EpisodeStats
 from serl_bringup.processes import NodeProcess
 from serl_bringup.scene_view import ROOT, Places, SceneView, shows
+from serl_learner.config import ConfigError
 from serl_learner.transition import Observation, Transition
 from serl_msgs.msg import EpisodeSummary
 
@@ -56,11 +57,11 @@ class Viewer:
 
     def __init__(self, title: str, say: Callable[[str], None]):
         """`say` is told where to look."""
-        self._title, self._say = title, say
+        self._title, self._say = title.replace("/", " "), say  # rerun wants no slash
         self._newest: queue.Queue[Moment] = queue.Queue(1)
         self._endings: queue.SimpleQueue[str] = queue.SimpleQueue()  # of episodes
         self._scene: SceneView | None = None
-        self._arranged: Collection[str] = ()  # names of what is observed
+        self._arranged: list[str] | None = None  # names of what is observed
         self._number = 0  # of steps made elsewhere
         self._over = threading.Event()
 
@@ -69,9 +70,13 @@ class Viewer:
         options = ["--serve-web", "--bind", HOST, "--server-memory-limit", MEMORY, "--newest-first"]
         ports = ["--port", str(data), "--web-viewer-port", str(page)]
         module = "serl_bringup.view_page"
-        self._server = NodeProcess("viewer", module, options + ports, Path(os.devnull))
+        self._folder = TemporaryDirectory(prefix="serl_view_")
+        log = Path(self._folder.name, "page.log")
+        self._server = NodeProcess("viewer", module, options + ports, log)
         self._recording = rerun.RecordingStream(self._title)
         self._recording.connect_grpc(f"rerun+http://{HOST}:{data}/proxy")
+        if self._server.exit_code() is not None:
+            raise ConfigError(f"--view: the page's server has ended: {self._server.last_line()}")
         self._thread = threading.Thread(target=self._show, name="viewer", daemon=True)
         self._thread.start()
         self._say(f"watch at http://{HOST}:{page}/?url=rerun%2Bhttp://{HOST}:{data}/proxy")
@@ -81,19 +86,16 @@ class Viewer:
         self._over.set()
         self._thread.join(timeout=PATIENCE_S)  # which may hang, with the page
         self._server.stop(timeout_s=PATIENCE_S)
+        self._folder.cleanup()
 
     def watched(self, environment: gym.Env) -> gym.Env:
         """The same environment; what it observes and does is shown, and a simulated scene."""
         if shows(environment.unwrapped):
             self._scene = SceneView(environment.unwrapped, self._recording)
-        example = environment.observation_space.sample()
-        self._arrange(example, environment.action_space.shape[0])
         return _Watched(environment, self._scene, self._put)
 
     def step(self, transition: Transition) -> None:
         """Shows a step that was made elsewhere: what was seen before it."""
-        if self._arranged != transition.observation.keys():
-            self._arrange(transition.observation, len(transition.action))
         self._number += 1
         seen, action = transition.observation, transition.action
         self._put(Moment(self._number, seen, action, transition.reward))
@@ -109,6 +111,12 @@ class Viewer:
         self._newest.put_nowait(moment)
 
     def _show(self) -> None:
+        try:
+            self._show_all()
+        except Exception as error:  # whatever rerun throws ends nobody's run
+            self._say(f"the viewer has failed, all else goes on: {error}")
+
+    def _show_all(self) -> None:
         over = False
         while not over:
             over = self._over.wait(PERIOD_S)
@@ -120,6 +128,8 @@ class Viewer:
 
     def _show_moment(self, moment: Moment) -> None:
         show = self._recording
+        if self._arranged != list(moment.observation):
+            self._arrange(moment.observation)
         show.set_time("step", sequence=moment.number)
         for name, value in moment.observation.items():
             if value.dtype == np.uint8:
@@ -132,9 +142,9 @@ class Viewer:
         if moment.places is not None:
             self._scene.show(moment.places)
 
-    def _arrange(self, example: Observation, action_size: int) -> None:
+    def _arrange(self, example: Observation) -> None:
         """Cameras beside the scene, curves below."""
-        self._arranged = example.keys()
+        self._arranged = list(example)
         images = [name for name, value in example.items() if value.dtype == np.uint8]
         views = [layout.Spatial2DView(origin=f"cameras/{name}", name=name) for name in images]
         seen = [layout.Vertical(*views)] if views else []
@@ -147,9 +157,9 @@ class Viewer:
         rows = [layout.Horizontal(*seen), below] if seen else [below]
         page = layout.Vertical(*rows, row_shares=[3, 1][-len(rows) :])
         self._recording.send_blueprint(layout.Blueprint(page, collapse_panels=True))
-        axes = {"action": AXES[:action_size], "force": AXES[:3]}
-        for name, labels in axes.items():
-            self._recording.log(name, rerun.SeriesLines(names=labels), static=True)
+        if "pose" in example:  # of a tool
+            for name, axes in (("action", AXES), ("force", AXES[:3])):
+                self._recording.log(name, rerun.SeriesLines(names=axes), static=True)
 
 
 class _Watched(gym.Wrapper):

@@ -71,6 +71,14 @@ def test_successful_episodes_are_kept_and_numbered_anew(recorded, tmp_path, drop
     assert lengths(tmp_path / "some.mcap") == kept
 
 
+def test_a_file_without_a_transition_is_none(tmp_path):
+    path = tmp_path / "none.mcap"
+    told = r"none.mcap: expected a transition to write, got none$"
+    with pytest.raises(ConfigError, match=told), new_file(path, "task"):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
 def test_mistakes_are_told_in_one_line(recorded, tmp_path):
     new = tmp_path / "some.mcap"
     with pytest.raises(ConfigError, match=r"--drop: expected numbers from 0 to 4, got \[5\]$"):

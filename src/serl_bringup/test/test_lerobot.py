@@ -604,7 +604,53 @@ def test_a_folder_that_is_no_dataset_is_refused(exported, tmp_path):
     with pytest.raises(ConfigError, match=r"info.json: no LeRobot dataset: Expecting [^\n]*$"):
         imported(exported, task(), tmp_path)
     (exported / "meta/info.json").write_text('{"codebase_version": "v3.0", "fps": 10}')
-    with pytest.raises(ConfigError, match=r"expected features, .* got no features, total_frames"):
+    with pytest.raises(ConfigError, match=r"info.json: features: expected dict, got None$"):
+        imported(exported, task(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ([], r"info.json: expected a mapping, got list$"),
+        (None, r"info.json: expected a mapping, got NoneType$"),
+        ({"fps": "10"}, r"info.json: fps: expected Number, got 10$"),
+        ({"fps": None}, r"info.json: fps: expected Number, got None$"),
+        ({"total_frames": "8"}, r"info.json: total_frames: expected int, got 8$"),
+        ({"features": ["action"]}, r"info.json: features: expected dict, got \['action'\]$"),
+        ({"features": {"x": None}}, r"features: x: expected a mapping with a dtype, got None$"),
+        ({"features": {"x": {}}}, r"features: x: expected a mapping with a dtype, got {}$"),
+        (
+            {"features": {"x": {"dtype": "video"}}, "video_path": None},
+            r"info.json: video_path: expected a path, with videos, got None$",
+        ),
+    ],
+)
+def test_an_info_that_is_none_is_refused(exported, changed, expected, tmp_path):
+    path = exported / "meta/info.json"
+    info = changed if not changed else json.loads(path.read_text()) | changed
+    path.write_text(json.dumps(info))
+    with pytest.raises(ConfigError, match=expected):
+        imported(exported, task(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "values", "expected"),
+    [
+        ("action", pa.array(["left"] * 8), "frame 0: could not convert string"),
+        ("action", pa.array([[1.0]] * 8), r"frame 0: .*action: expected shape"),
+        ("observation.state", pa.array([[1.0]] * 8), "frame 0: index 1 is out of bounds"),
+        ("observation.state", pa.array([None] * 8, pa.list_(pa.float32())), "frame 0: "),
+        ("next.reward", pa.array([None] * 8, pa.float32()), "next.reward: expected a number"),
+        ("next.success", pa.array([[False, True]] * 8), "next.success: expected a number"),
+        ("complementary_info.discrete_penalty", pa.array(["x"] * 8), "frame 0: could not convert"),
+    ],
+)
+def test_columns_that_hold_something_else_are_refused(exported, key, values, expected, tmp_path):
+    path = exported / "data/chunk-000/file-000.parquet"
+    table = pq.read_table(path)
+    column = table.schema.get_field_index(key)
+    pq.write_table(table.set_column(column, key, values), path)
+    with pytest.raises(ConfigError, match=rf"^[^\n]*{expected}[^\n]*$"):
         imported(exported, task(), tmp_path)
 
 

@@ -12,6 +12,7 @@ from serl_actor.environment import make_environment
 from serl_bringup import locating
 from serl_bringup.assessment import open_agents
 from serl_bringup.comparison import settings_in, settings_of
+from serl_bringup.demonstrations import new_file
 from serl_bringup.episodes import read_episodes
 from serl_bringup.run_folder import RunFolder
 from serl_bringup.task import load_task, load_tasks
@@ -79,6 +80,16 @@ def test_the_same_recording_demonstrates_without_the_wandering(recording, tmp_pa
         same = before[wandered].observation
         assert after[0].observation.keys() == same.keys() - {"base_pose"}
         np.testing.assert_array_equal(after[0].observation["pose"], same["pose"])
+
+
+def test_only_a_demonstrators_recording_loses_what_was_before_it(recording, tmp_path):
+    """A run's steps are of its policy too."""
+    run = tmp_path / "run.mcap"
+    with new_file(run, "object_relocation/forward") as append:
+        for transition in load_transitions(recording):
+            append(replace(transition, actor="actor", intervened=False))
+    for before, after in located(run, tmp_path / "a.mcap", locator=""):
+        assert len(after) == len(before)
 
 
 def test_the_policy_sees_the_position_from_the_tool_or_from_the_base(

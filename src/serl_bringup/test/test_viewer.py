@@ -18,6 +18,7 @@ from serl_actor.environment import make_environment
 from serl_bringup import scene_view
 from serl_bringup.task import load_task
 from serl_bringup.viewer import Viewer
+from serl_learner.config import ConfigError
 from serl_learner.transition import Transition
 
 PATIENCE_S = 60.0
@@ -47,10 +48,27 @@ class Seeing(gym.Env):
         return {"force": np.full(3, number), "wrist": np.full((8, 8, 3), self.made, np.uint8)}
 
 
+class NoServer:
+    """A page's server that is not needed."""
+
+    def __init__(self, *_):
+        self.code = None
+
+    def exit_code(self):
+        return self.code
+
+    def stop(self, timeout_s):
+        pass
+
+    def last_line(self):
+        return "no port"
+
+
 @pytest.fixture
 def shown(tmp_path, monkeypatch):
     """A viewer whose data go into a file; `shown.read()` closes it and gives what is in it."""
     file = tmp_path / "shown.rrd"
+    monkeypatch.setattr("serl_bringup.viewer.NodeProcess", NoServer)
     monkeypatch.setattr(
         rerun.RecordingStream, "connect_grpc", lambda stream, url: stream.save(file)
     )
@@ -58,6 +76,7 @@ def shown(tmp_path, monkeypatch):
 
         def read():
             viewer.__exit__()
+            assert not viewer._thread.is_alive()
             found = {}
             for chunk in RrdReader(file).stream():
                 for row in _rows(chunk):
@@ -138,6 +157,23 @@ def test_nobody_waits_for_a_page_that_hangs(shown, monkeypatch):
     shown.__exit__()  # returns, while the thread still hangs
     assert shown._thread.is_alive()
     released.set()
+
+
+def test_a_viewer_that_fails_says_so_and_ends_nobodys_run(shown, monkeypatch):
+    said = []
+    shown._say = said.append
+    environment = shown.watched(Seeing())
+    monkeypatch.setattr(shown._recording, "send_blueprint", lambda blueprint: 1 / 0)
+    environment.reset()
+    wait_until(lambda: said)
+    assert said == ["the viewer has failed, all else goes on: division by zero"]
+    environment.step(np.zeros(7, np.float32))
+
+
+def test_a_page_whose_server_has_ended_is_refused(shown, monkeypatch):
+    monkeypatch.setattr(NoServer, "exit_code", lambda self: 1)
+    with pytest.raises(ConfigError, match="--view: the page's server has ended: no port"):
+        Viewer("task", lambda message: None).__enter__()
 
 
 def test_the_simulated_scene_is_shown_where_it_is(shown):

@@ -2,11 +2,7 @@
 
 import argparse
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
-
-from rich.console import Console
 
 
 def at_least(minimum: int) -> Callable[[str], int]:
@@ -31,12 +27,3 @@ def file_ending(*suffixes: str) -> Callable[[str], Path]:
 
 def add_view(parser) -> None:
     parser.add_argument("--view", action="store_true", help="show it live, in a browser")
-
-
-def opened_viewer(arguments: argparse.Namespace, title: str) -> AbstractContextManager[Any]:
-    """Gives a Viewer, or None where none is wanted."""
-    if not arguments.view:
-        return nullcontext()
-    from serl_bringup.viewer import Viewer
-
-    return Viewer(title, Console().print)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from serl_bringup.commands.arguments import add_view, at_least, file_ending, opened_viewer
+from serl_bringup.commands.arguments import add_view, at_least, file_ending
 from serl_learner.config import ConfigError
 
 
@@ -43,6 +43,7 @@ def add(commands) -> None:
     p.add_argument("task", metavar="TASK", help="of several agents, TASK/AGENT")
     p.add_argument("file", type=Path, metavar="FILE", help="of `serl demos record`")
     p.add_argument("--episode", type=at_least(0), default=0, metavar="N", help="counted from 0")
+    p.add_argument("--observations", choices=("state", "vision"))
     p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
                    help="a key of the task's file, for example environment.id")  # fmt: skip
     p.add_argument("--video", type=file_ending(".mp4"), metavar="FILE", help="film it")
@@ -75,8 +76,7 @@ def _demos_record(arguments) -> int:
     task = load_task(arguments.task, observations=arguments.observations)
     path = arguments.output or Path("demos", f"{task.task}.mcap")
     recorded = arguments.episodes, arguments.seed, path, Console(), arguments.device
-    with opened_viewer(arguments, task.task) as viewer:
-        record_file(task, *recorded, viewer, base_pose=True)
+    record_file(task, *recorded, arguments.view, base_pose=True)
     show_file(path, Console())
     return 0
 
@@ -106,7 +106,7 @@ def _demos_replay(arguments) -> int:
     from serl_bringup.task import load_task, parse_setting
 
     overrides = dict(parse_setting(text) for text in arguments.set)
-    task = load_task(arguments.task, overrides=overrides)
+    task = load_task(arguments.task, observations=arguments.observations, overrides=overrides)
 
     def confirm(question: str) -> bool:
         try:
@@ -114,9 +114,8 @@ def _demos_replay(arguments) -> int:
         except EOFError:
             raise ConfigError("replay: expected an answer, or --yes") from None
 
-    what = arguments.file, arguments.episode, confirm, arguments.video
-    with opened_viewer(arguments, task.task) as viewer:
-        replayed = replay_file(task, *what, Console(), viewer)
+    what = arguments.file, arguments.episode, confirm, arguments.video, arguments.view
+    replayed = replay_file(task, *what, Console())
     return 0 if replayed else 1
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from serl_bringup.commands.arguments import add_view, at_least, file_ending, opened_viewer
+from serl_bringup.commands.arguments import add_view, at_least, file_ending
 from serl_bringup.commands.demos import add_device
 
 
@@ -36,8 +36,7 @@ def _collect(arguments) -> int:
     task = load_task(arguments.task, observations="vision")
     path = arguments.output or Path("locators", f"{task.task}.mcap")
     device, seed = arguments.device, arguments.seed
-    with opened_viewer(arguments, task.task) as viewer:
-        collect_file(task, arguments.episodes, seed, path, device, Console(), viewer)
+    collect_file(task, arguments.episodes, seed, path, device, Console(), arguments.view)
     return 0
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from serl_bringup.commands.arguments import add_view, at_least, opened_viewer
+from serl_bringup.commands.arguments import add_view, at_least
 from serl_learner.config import ConfigError
 
 
@@ -89,11 +89,11 @@ def _train(arguments) -> int:
         real_time=arguments.real_time,
         prepare=arguments.prepare,
         together=arguments.learners == "together",
+        view=arguments.view,
         evaluation_episodes=arguments.evaluate,
     )
     try:
-        with opened_viewer(arguments, arguments.task or "serl") as viewer:
-            train(options, Console(), viewer)
+        train(options, Console())
     except NodeError as error:
         print(f"serl: {error}", file=sys.stderr)
         return error.exit_code
