@@ -69,6 +69,7 @@ def shown(tmp_path, monkeypatch):
     """A viewer whose data go into a file; `shown.read()` closes it and gives what is in it."""
     file = tmp_path / "shown.rrd"
     monkeypatch.setattr("serl_bringup.viewer.NodeProcess", NoServer)
+    monkeypatch.setattr("serl_bringup.viewer.PATIENCE_S", PATIENCE_S)  # of a busy machine
     monkeypatch.setattr(
         rerun.RecordingStream, "connect_grpc", lambda stream, url: stream.save(file)
     )
@@ -154,6 +155,7 @@ def test_nobody_waits_for_a_page_that_hangs(shown, monkeypatch):
     for number in range(100):
         environment.step(np.zeros(7, np.float32))
         shown.episode(EpisodeStats("agent", "actor", number))
+    monkeypatch.setattr("serl_bringup.viewer.PATIENCE_S", 0.1)
     shown.__exit__()  # returns, while the thread still hangs
     assert shown._thread.is_alive()
     released.set()
