@@ -16,10 +16,10 @@ import rerun.blueprint as layout
 
 from serl_actor.actor import EpisodeStats
 from serl_bringup.processes import NodeProcess
-from serl_bringup.scene_view import ROOT, Places, SceneView, shows
 from serl_learner.config import ConfigError
 from serl_learner.transition import Observation, Transition
 from serl_msgs.msg import EpisodeSummary
+from serl_sim.scene_view import ROOT, Places, SceneView, shows
 
 HOST = "127.0.0.1"
 DATA_PORT, PAGE_PORT = 9876, 9090

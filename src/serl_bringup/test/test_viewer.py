@@ -1,6 +1,9 @@
 """What the viewer's page gets to show, and that nobody waits for it."""
 
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 import urllib.request
@@ -15,11 +18,11 @@ from rerun.chunk import RrdReader
 
 from serl_actor.actor import EpisodeStats
 from serl_actor.environment import make_environment
-from serl_bringup import scene_view
 from serl_bringup.task import load_task
 from serl_bringup.viewer import Viewer
 from serl_learner.config import ConfigError
 from serl_learner.transition import Transition
+from serl_sim import scene_view
 
 PATIENCE_S = 60.0
 
@@ -194,6 +197,21 @@ def test_the_simulated_scene_is_shown_where_it_is(shown):
         path for path, rows in found.items() if any(row.get("vertex_positions") for row in rows)
     ]
     assert len(meshes) > 10  # the arm's links, in parts
+
+
+def test_cameras_work_where_the_viewer_was_imported_first():
+    """MuJoCo chooses how it renders when it is imported; serl_sim has to come before it."""
+    program = """
+import serl_bringup.viewer
+from serl_actor.environment import make_environment
+from serl_bringup.task import load_task
+environment = make_environment(load_task("pcb_insertion").environment)
+assert environment.reset(seed=0)[0]["wrist_1"].max() > 50
+"""
+    chosen = ("MUJOCO_GL", "DISPLAY", "WAYLAND_DISPLAY")
+    environment = {name: value for name, value in os.environ.items() if name not in chosen}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
 
 
 def test_shapes_have_the_size_and_the_place_of_the_simulation():

@@ -9,7 +9,7 @@ import numpy as np
 import rerun
 from scipy.spatial.transform import Rotation
 
-from serl_sim.manipulation_env import ManipulationEnv
+from .manipulation_env import ManipulationEnv
 
 ROOT = "scene"
 SHOWN_GROUPS = 3  # of geoms: what MuJoCo shows by default
