@@ -5,8 +5,12 @@ from scipy.spatial.transform import Rotation
 
 
 def to_wxyz(quat_xyzw) -> np.ndarray:  # (4,)
-    """The one place where MuJoCo's quaternion order (w-x-y-z) meets ours (x-y-z-w)."""
+    """Here, and below, MuJoCo's quaternion order (w-x-y-z) meets ours (x-y-z-w)."""
     return np.roll(quat_xyzw, 1)
+
+
+def to_xyzw(quat_wxyz) -> np.ndarray:  # (4,)
+    return np.roll(quat_wxyz, -1)
 
 
 def canonical(quat_xyzw: np.ndarray) -> np.ndarray:  # (4,)

@@ -8,7 +8,7 @@ from gymnasium import spaces
 from scipy.spatial.transform import Rotation
 
 from . import relocation_scene as scene
-from .geometry import keep_out
+from .geometry import keep_out, to_wxyz, to_xyzw
 from .manipulation_env import TOOL_DOWN, ManipulationConfig, ManipulationEnv
 from .robot import Pose
 
@@ -97,7 +97,7 @@ class ObjectRelocationEnv(ManipulationEnv):
 
     @property
     def cube(self) -> Pose:
-        return Pose(self._cube[:3].copy(), Rotation.from_quat(np.roll(self._cube[3:], -1)))
+        return Pose(self._cube[:3].copy(), Rotation.from_quat(to_xyzw(self._cube[3:])))
 
     @property
     def grasp(self) -> Pose:
@@ -110,7 +110,7 @@ class ObjectRelocationEnv(ManipulationEnv):
 
     def put_cube(self, pose: Pose) -> None:
         """At rest; it then falls to the floor."""
-        self._cube[:3], self._cube[3:] = pose.position, np.roll(pose.rotation.as_quat(), 1)
+        self._cube[:3], self._cube[3:] = pose.position, to_wxyz(pose.rotation.as_quat())
         self._speed[:] = 0.0
         self.robot.run(200)
 

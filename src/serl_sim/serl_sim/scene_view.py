@@ -7,8 +7,8 @@ import gymnasium as gym
 import mujoco
 import numpy as np
 import rerun
-from scipy.spatial.transform import Rotation
 
+from .geometry import to_xyzw
 from .manipulation_env import ManipulationEnv
 
 ROOT = "scene"
@@ -44,7 +44,7 @@ class SceneView:
         mujoco.mj_kinematics(self._model, self._data)
         for body in range(1, self._model.nbody):
             where = rerun.Transform3D(
-                translation=self._data.xpos[body], quaternion=_xyzw(self._data.xquat[body])
+                translation=self._data.xpos[body], quaternion=to_xyzw(self._data.xquat[body])
             )
             self._recording.log(f"{ROOT}/{body}", where)
 
@@ -61,7 +61,7 @@ def _geoms(model: mujoco.MjModel) -> Iterator[tuple[str, list[rerun.AsComponents
         shape = _shape(model, geom, colour)
         if model.geom_group[geom] < SHOWN_GROUPS and shape is not None:
             placed = rerun.Transform3D(
-                translation=model.geom_pos[geom], quaternion=_xyzw(model.geom_quat[geom])
+                translation=model.geom_pos[geom], quaternion=to_xyzw(model.geom_quat[geom])
             )
             yield f"{ROOT}/{model.geom_bodyid[geom]}/{geom}", [placed, shape]
 
@@ -97,8 +97,3 @@ def _mesh(model: mujoco.MjModel, mesh: int, colour: np.ndarray) -> rerun.Mesh3D:
         triangle_indices=model.mesh_face[face : face + model.mesh_facenum[mesh]],
         albedo_factor=colour,
     )
-
-
-def _xyzw(quaternion: np.ndarray) -> np.ndarray:
-    """w-x-y-z, as MuJoCo has it, (4,) -> x-y-z-w"""
-    return Rotation.from_quat(quaternion, scalar_first=True).as_quat()

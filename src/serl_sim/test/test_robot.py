@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 from franka_impedance_controller import RobotModel
 from serl_sim import pcb_scene
 from serl_sim.arms import ARMS, TOOL_FRAME, arm_urdf
-from serl_sim.geometry import canonical, clip_rotation, to_wxyz
+from serl_sim.geometry import canonical, clip_rotation, to_wxyz, to_xyzw
 from serl_sim.robot import Pose
 
 
@@ -172,6 +172,7 @@ def test_wrench_is_that_of_the_contact(env):
 
 def test_quaternion_helpers():
     np.testing.assert_array_equal(to_wxyz([1, 2, 3, 4]), [4, 1, 2, 3])
+    np.testing.assert_array_equal(to_xyzw([4, 1, 2, 3]), [1, 2, 3, 4])
     np.testing.assert_array_equal(canonical(np.array([-0.8, 0, 0, 0.6])), [0.8, 0, 0, -0.6])
 
 
