@@ -16,9 +16,9 @@ PYTHON_PACKAGES = [package for package in PACKAGES if (package / "setup.py").exi
 MAY_IMPORT = {
     "serl_msgs": set(),
     "franka_impedance_controller": set(),
-    "serl_sim": {"franka_impedance_controller"},
     "serl_learner": {"serl_msgs"},
     "serl_actor": {"serl_msgs", "serl_learner"},
+    "serl_sim": {"franka_impedance_controller", "serl_actor", "serl_learner", "serl_msgs"},
     "serl_reward": {"serl_msgs", "serl_learner"},
     "serl_bringup": {
         "franka_impedance_controller",
@@ -37,12 +37,14 @@ MAY_IMPORT_RCLPY = {
     "parameters.py",
     "transition_log.py",
     "reset_client.py",
+    "robot_link.py",
     "reward_client.py",
     "teleoperation_topics.py",
 }  # and every *_node.py
 # Where a module comes from: a system package that rosdep installs, or requirements/base.txt.
 ROSDEP_KEYS = {
     "PIL": "python3-pil",
+    "cv2": "python3-opencv",
     "imageio": "python3-imageio",
     "matplotlib": "python3-matplotlib",
     "numpy": "python3-numpy",

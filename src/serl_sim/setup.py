@@ -8,4 +8,5 @@ setup(
         ("share/ament_index/resource_index/packages", ["resource/serl_sim"]),
         ("share/serl_sim", ["package.xml"]),
     ],
+    entry_points={"console_scripts": ["robot_node = serl_sim.robot_node:main"]},
 )

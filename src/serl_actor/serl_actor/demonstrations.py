@@ -31,6 +31,7 @@ def record(
     write: Callable[[Transition], None],
     *,
     device: Callable[[gym.Env], Device] | None = None,
+    resets: Callable[[gym.Env], gym.Env] | None = None,
     judged: Callable[[gym.Env], gym.Env] | None = None,
     real_time: bool = False,
     agent: str = "agent",
@@ -41,18 +42,18 @@ def record(
     """Records `episodes` successful episodes and returns how many failed on the way.
 
     The demonstrator is what `device` makes, or the one that the environment's configuration names;
-    `judged` is as in make_environment. In `real_time`, steps are as long as the robot's. A failed
-    episode is dropped, and so is one in which a camera failed; those kept are written when they
-    end, and numbered as if nothing lay between them. `ended` hears of all. Before the demonstrator
-    has it, the arm wanders for up to `wander` steps of each episode, which are not `intervened`.
-    Raises ConfigError after too many that were dropped in a row.
+    `resets` and `judged` are as in make_environment. In `real_time`, steps are as long as the
+    robot's. A failed episode is dropped, and so is one in which a camera failed; those kept are
+    written when they end, and numbered as if nothing lay between them. `ended` hears of all. Before
+    the demonstrator has it, the arm wanders for up to `wander` steps of each episode, which are not
+    `intervened`. Raises ConfigError after too many that were dropped in a row.
     """
     if episodes < 1:
         raise ConfigError(f"episodes: expected at least 1, got {episodes}")
     make_device = demonstrator_of(config, seed) if device is None else device
     wandering = Wandering(make_device, wander, seed)
     environment = make_environment(
-        config, device=wandering.device, judged=judged, base_pose=base_pose
+        config, device=wandering.device, resets=resets, judged=judged, base_pose=base_pose
     )
     rate_hz = 1.0 / control_period_s(environment) if real_time else 0.0
     recording = _Recording(config.id, episodes, write)

@@ -6,6 +6,7 @@ who acts next.
 """
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -21,11 +22,12 @@ from serl_actor.judged import JudgedEnvironment
 from serl_actor.latest_policy import check_fits
 from serl_actor.planned_reset import PlannedReset
 from serl_actor.reset import DEFAULT_AGENT, ResetPlanner
+from serl_bringup.robot import robot_of, robot_resets
 from serl_bringup.run_folder import RunFolder
 from serl_bringup.task import Task, load_task
 from serl_bringup.video import film_policy, film_turns
 from serl_learner.checkpoint import REWARD_FILE
-from serl_learner.config import ConfigError
+from serl_learner.config import ConfigError, expect
 from serl_learner.policy import Policy, from_bytes
 from serl_learner.reward import Reward
 from serl_reward.rewards import make_reward
@@ -86,25 +88,23 @@ def assess(agents: Agents, episodes: int, seed: int) -> dict[str, EvaluationResu
     """Of each agent. Several make `episodes` turns each on average; who had none is left out."""
     torch.set_num_threads(1)  # as an actor: beside a training, more would wait for each other
     policies = {name: agent.policy() for name, agent in agents.items()}
-    environment = _maker(agents, seed)()
-    try:
+    with robot_of(_first(agents)), closing(_maker(agents, seed)()) as environment:
         for policy in policies.values():
             check_fits(policy, environment)
         if len(policies) > 1:
             return evaluate_turns(environment, policies, episodes * len(policies), seed)
         return {name: evaluate(environment, p, episodes, seed) for name, p in policies.items()}
-    finally:
-        environment.close()
 
 
 def film(agents: Agents, path: Path, seed: int, console: Console) -> None:
     """Five episodes at most, or six turns."""
     policies = {name: agent.policy() for name, agent in agents.items()}
     make = _maker(agents, seed)
-    if len(policies) > 1:
-        film_turns(make, policies, path, seed, console)
-    else:
-        film_policy(make, *policies.values(), path, seed, console)
+    with robot_of(_first(agents)):
+        if len(policies) > 1:
+            film_turns(make, policies, path, seed, console)
+        else:
+            film_policy(make, *policies.values(), path, seed, console)
 
 
 def figures(evaluation: EvaluationResult) -> dict[str, Any]:
@@ -129,14 +129,23 @@ def together(results: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return {"success_rate": min(known, default=None), "agents": results}  # it takes all of them
 
 
+def _first(agents: Agents) -> Task:
+    """The task whose environment is that of all."""
+    return next(iter(agents.values())).task.in_simulation()
+
+
 def _maker(agents: Agents, seed: int) -> Callable[..., gym.Env]:
     """Makes their environment, with their rewards; takes `render_mode`."""
-    first = next(iter(agents.values())).task
+    first = _first(agents)
     judges = {name: judge for name, agent in agents.items() if (judge := agent.judge())}
     resets, judge = None, next(iter(judges.values()), None)
     if len(agents) > 1:
         planner = ResetPlanner(first.reset, seed).plan
         resets, judge = partial(PlannedReset, planner=planner, judges=judges), judges
+    elif first.needs_robot:
+        drives = "scripted, with start_pose: the arm drives itself back"
+        expect(first.reset.source == "scripted", "reset.source", drives, first.reset.source)
+        resets = robot_resets(first, seed)
     judged = None
     if judges:
         judged = partial(JudgedEnvironment, judge=judge, confirms=resets is not None)

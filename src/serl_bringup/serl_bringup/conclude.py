@@ -28,8 +28,11 @@ def conclude(run: Run, algorithm: str, evaluation_episodes: int, console: Consol
         if agent.folder.episodes.exists() and read_episodes(agent.folder.episodes):
             plot_learning_curves([agent.folder], agent.folder.learning_curve)
     # Without demonstrations, one that never acted has no policy.
-    if evaluation_episodes and all(agent.folder.policies() for agent in run.agents):
+    has_policy = all(agent.folder.policies() for agent in run.agents)
+    if evaluation_episodes and has_policy and not run.agents[0].task.needs_robot:
         _evaluate(run, evaluation_episodes, console)
+    elif run.agents[0].task.needs_robot:
+        console.print(f"on the robot: serl evaluate {run.folder.path}", soft_wrap=True)
     for agent in run.agents:
         result = agent.folder.read_result()
         agent.folder.report.write_text(report(result, agent.folder))
@@ -66,7 +69,7 @@ def _training_result(
     return {
         "task": task.task,
         "algorithm": algorithm,
-        "observations": task.environment.arguments.get("observations", "state"),
+        "observations": _observations(task),
         "seed": task.run.seed,
         "env_steps": progress.env_steps,
         "robot_minutes": round(progress.robot_minutes, 2),
@@ -86,6 +89,11 @@ def _training_result(
         "policy_latency_ms": round(1000 * median(latencies), 1) if latencies else None,
         "steps_on_time": round(mean(on_time), 4) if on_time else None,
     }
+
+
+def _observations(task: Task) -> str:
+    given = task.in_simulation().environment.arguments
+    return given.get("observations", "vision" if given.get("cameras") else "state")
 
 
 def _demonstration_figures(task: Task, control_period_s: float) -> dict[str, Any]:

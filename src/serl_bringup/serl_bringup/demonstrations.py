@@ -13,13 +13,16 @@ from rich.table import Table
 
 from serl_actor.actor import EpisodeStats
 from serl_actor.demonstrations import DemonstrationSummary, record, summarise
+from serl_actor.judged import JudgedEnvironment
 from serl_bringup.hand import DROP_HELP, LABEL_HELP, EndedByHand, hand
+from serl_bringup.robot import robot_of, robot_resets
 from serl_bringup.task import Task
 from serl_bringup.viewing import viewing
 from serl_learner.codec import encode_transition
 from serl_learner.config import ConfigError, expect
 from serl_learner.transition import Transition
 from serl_learner.transition_log import TransitionLog, load_transitions
+from serl_reward.rewards import make_reward
 
 if TYPE_CHECKING:
     from serl_bringup.viewer import Viewer
@@ -63,7 +66,10 @@ def record_file(
     left = path.with_suffix(".part")
     if device != "scripted" and left.exists():
         raise ConfigError(f"{left} is what a killed recording left: filter it, or remove it")
+    held = f"one that a person holds, with --robot {task.robot}"
+    expect(device != "scripted" or not task.robot, "--device", held, device)
     with (
+        robot_of(task),
         new_file(path, task.task) as append,
         viewing(view, task.task, console) as viewer,
         _demonstrator(task, device, viewer, console) as options,
@@ -83,8 +89,9 @@ def record_file(
                 what = "kept" if good else "dropped"
                 bar.console.print(f"{stats.length} steps, {what}: {kept} of {episodes}")
 
+        recorded |= options | {"ended": ended, "resets": robot_resets(task, seed)}
         try:
-            record(task.environment, episodes, seed, append, ended=ended, **options, **recorded)
+            record(task.environment, episodes, seed, append, **recorded)
         except KeyboardInterrupt:
             if kept == 0:
                 raise
@@ -107,13 +114,18 @@ def _demonstrator(
     config = replace(task.intervention, device=device)
     expect(config.is_held, "--device", "scripted, or one that a person holds", device)
     with hand(config, console.print) as person:
-        labels = task.reward.source != "environment"
+        measured = task.reward.source == "pose"  # nothing has to be learned for it
+        labels = not measured and task.reward.source != "environment"
         if labels:
             console.print(LABEL_HELP)
         console.print(DROP_HELP)
 
         def judged(environment: gym.Env) -> gym.Env:
-            return EndedByHand(watched(environment), person, labels)
+            environment = watched(environment)
+            if measured:
+                judge = make_reward(task.reward, task.vice, None)
+                environment = JudgedEnvironment(environment, judge)
+            return EndedByHand(environment, person, labels)
 
         yield {"device": person.device, "judged": judged, "real_time": True}
 

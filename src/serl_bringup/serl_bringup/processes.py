@@ -77,11 +77,13 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def node_environment(domain: int) -> dict[str, str]:
-    """What the nodes share: discovery, one domain, one thread per mathematics library."""
-    chosen = {RANGE: os.environ[RANGE]} if RANGE in os.environ else local_discovery()
+def node_environment(domain: int, local: bool = True) -> dict[str, str]:
+    """What the nodes share: discovery, one domain, one thread per mathematics library.
+
+    `local`: they find those of this machine alone, unless the shell says otherwise.
+    """
     return {
-        **chosen,
+        **(local_discovery() if local and RANGE not in os.environ else {}),
         "ROS_DOMAIN_ID": str(domain),
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
         "PYTHONUNBUFFERED": "1",

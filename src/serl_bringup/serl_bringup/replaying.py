@@ -18,6 +18,7 @@ from serl_actor.planned_reset import PlannedReset
 from serl_actor.reset import DEFAULT_AGENT, ResetConfig, ResetPlan, ResetPlanner, ResetRequest
 from serl_actor.reset_path import PERIOD_S
 from serl_bringup.episodes import read_episodes
+from serl_bringup.robot import robot_of
 from serl_bringup.task import Task
 from serl_bringup.viewing import viewing
 from serl_learner.config import expect
@@ -54,7 +55,7 @@ def replay_file(
     if not confirm(f"the arm moves: {len(shown)} steps of {task.task}. Is the way free?"):
         console.print("nothing moved")
         return False
-    with viewing(view, task.task, console) as viewer:
+    with robot_of(task), viewing(view, task.task, console) as viewer:
         make = partial(
             make_environment,
             replace(task.environment, locator=""),  # nobody acts by what it sees

@@ -1,7 +1,6 @@
 """Runs a task's nodes until the actor is done, and shows and records what they report."""
 
 import contextlib
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -14,12 +13,11 @@ from rich.live import Live
 from serl_bringup import live_view, steering
 from serl_bringup.monitor_node import Monitor
 from serl_bringup.person_keys_node import PersonKeys
-from serl_bringup.processes import NodeProcess, node_environment, ros_arguments
+from serl_bringup.processes import NodeProcess, ros_arguments
 from serl_bringup.records import Records
+from serl_bringup.robot import nodes_of, simulated_robot
 from serl_bringup.run import AgentRun, Run
 from serl_learner.codec import decode_transition
-from serl_learner.config import ConfigError
-from serl_learner.domain import acquire_domain
 from serl_msgs.msg import LearnerStatus, Transition
 
 if TYPE_CHECKING:
@@ -64,12 +62,11 @@ class Session:
         self._console = console
 
     def run(self) -> bool:
-        requested = _requested_domain()
         with ExitStack() as stack:
-            domain = stack.enter_context(acquire_domain(requested))
-            os.environ.update(node_environment(domain.number))
+            stack.enter_context(nodes_of(self._run.agents[0].task))
             learners = self._start_learners()
             others = [*learners, *self._start_reward_nodes(), *self._start_reset_agent()]
+            others += self._start_robot()
             actor = self._actor = self._start_shared("serl_actor.actor_node")
             for process in (*others, actor):
                 stack.callback(process.stop)  # the last one first: the robot stops before others
@@ -109,6 +106,12 @@ class Session:
         if self._run.reset_source == "environment":
             return []
         return [self._start_shared("serl_actor.reset_agent_node")]
+
+    def _start_robot(self) -> list[NodeProcess]:
+        if self._run.agents[0].task.world is None:
+            return []
+        folder = self._run.folder
+        return [simulated_robot(folder.config, folder.logs / "robot_node.log")]
 
     def _start_own(self, module: str, agent: AgentRun) -> NodeProcess:
         """A node of one agent."""
@@ -162,13 +165,6 @@ class Session:
                 if self._viewer is not None:
                     self._viewer.episode(message)
         self._refresh()
-
-
-def _requested_domain() -> int | None:
-    text = os.environ.get("ROS_DOMAIN_ID", "")
-    if text and not text.isdigit():
-        raise ConfigError(f"ROS_DOMAIN_ID: expected a number from 0 to 101, got '{text}'")
-    return int(text) if text else None
 
 
 @contextmanager

@@ -36,6 +36,8 @@ class Task:
 
     task: str
     environment: EnvironmentConfig
+    robot: str = ""  # that the environment drives over topics; none: it is itself the robot
+    world: EnvironmentConfig | None = None  # of a robot that a node simulates
     reset: ResetConfig = field(default_factory=ResetConfig)
     rlpd: RLPDConfig = field(default_factory=RLPDConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
@@ -64,6 +66,17 @@ class Task:
             bounds = list(self.rlpd.return_range)
             raise ConfigError(f"rlpd.return_range: expected none with form: log, got {bounds}")
 
+    @property
+    def needs_robot(self) -> bool:
+        """One that is real: nothing else will do."""
+        return bool(self.robot) and self.world is None
+
+    def in_simulation(self) -> "Task":
+        """Without the node between: the world is the environment. Itself, where there is none."""
+        if self.world is None:
+            return self
+        return replace(self, environment=self.world, robot="", world=None)
+
     def in_run(self, run: RunConfig) -> "Task":
         return replace(self, run=run)
 
@@ -72,10 +85,15 @@ class Task:
         _write(asdict(self), path)
 
 
+SIMULATED = "sim_node"  # the robot that a node simulates
+# Arguments that an environment in simulation and a robot have in common.
+BOX = {"action_scale", "box_low", "box_high", "keep_out_low", "keep_out_high"}
+ON_ROBOT = BOX | {name for name in dir(Gains) if not name.startswith("_")}
+
 # Sections of an agent that others than its own nodes, learner and reward, have to know.
 TOLD = ("learner", "reward")
 # What agents that act in one world have in common: it cannot be said of one alone.
-COMMON = ("task", "reset", "actor", "intervention", "run")
+COMMON = ("task", "robot", "world", "reset", "actor", "intervention", "run")
 
 
 def save_team(tasks: dict[str, Task], name: str, run: RunConfig, path: Path) -> None:
@@ -146,6 +164,7 @@ def load_tasks(
     *,
     environment_id: str = "",
     observations: str | None = None,
+    robot: str | None = None,
     overrides: dict[str, Any] | None = None,
 ) -> dict[str, Task]:
     """The tasks of a run's agents, by their names; one without a section `agents` is of `agent`.
@@ -153,7 +172,8 @@ def load_tasks(
     `name` is that of a task or its file; TASK/AGENT, or FILE.yaml/AGENT, is what one of several
     agents learns, as a task of its own in an environment that resets itself. For a bare Gymnasium
     environment `gymnasium.yaml` serves. `observations` (state, vision) chooses what the policy
-    learns from, otherwise the file does. The sections of an agent win over the others. `overrides`
+    learns from, otherwise the file does. The sections of an agent win over the others; over all of
+    them `with_robot`, where a `robot` is named that the policy drives over topics. `overrides`
     maps dotted keys to values, e.g. {"learner.batch_size": 128}; those that begin with
     `agents.AGENT.` are for one alone, and win. The gain set named by `gains` becomes arguments of
     the environment, which may override its values one by one. Raises ConfigError with one line that
@@ -168,16 +188,21 @@ def load_tasks(
         if name is None:
             sections["task"] = environment_id.split(":")[-1].replace("/", "-")
     agents = _agents(sections.pop("agents", {}), where)
+    on_robot = sections.pop("with_robot", None)
     _choose_observations(sections, observations, where)
     if "gains" in sections:
         _expand_gains(sections)
     if not agents:
+        if robot is not None:
+            _put_on_robot(sections, on_robot, robot, where)
         expect(not chosen, f"task {name}", f"no agent, as {where} names none", chosen)
         return {DEFAULT_AGENT: _build(sections, dict(overrides or {}), where)}
     tasks = {}
     for agent, own in agents.items():
         mine = deepcopy(sections)
         _merge(mine, own, f"{where}: agents.{agent}")
+        if robot is not None:
+            _put_on_robot(mine, on_robot, robot, where)
         mine["task"] = f"{sections.get('task', '')}/{agent}"
         tasks[agent] = _build(mine, overrides_of(agent, agents, overrides), where)
     _check_turns(next(iter(tasks.values())).reset, tasks, where)
@@ -188,7 +213,16 @@ def load_tasks(
         expect(len(locators) == 1, f"{where}: environment.locator", expected, ", ".join(locators))
         return tasks
     expect(chosen in tasks, f"task {name}", f"an agent of {', '.join(tasks)}", chosen)
-    return {DEFAULT_AGENT: replace(tasks[chosen], reset=ResetConfig())}
+    return {DEFAULT_AGENT: _alone(tasks[chosen])}
+
+
+def _alone(task: Task) -> Task:
+    """What one of several agents learns by itself: nobody brings it back but a reset."""
+    if not task.robot:
+        return replace(task, reset=ResetConfig())
+    own = {"agents": (), "stir_count": 0, "stir_strokes": ()}
+    source = "scripted" if task.reset.start_pose else "person"
+    return replace(task, reset=replace(task.reset, source=source, **own))
 
 
 def load_task(name: str | None, **options: Any) -> Task:
@@ -281,6 +315,21 @@ def _choose_observations(sections: dict[str, Any], wanted: str | None, where: st
         raise ConfigError(f"{where}: observations: expected state or vision, got {chosen!r}")
     _merge(sections, variants.get(f"with_{chosen}", {}), f"{where}: with_{chosen}")
     _override(sections, "environment.arguments.observations", chosen)
+
+
+def _put_on_robot(sections: dict[str, Any], own: Any, robot: str, where: str) -> None:
+    """Merges `with_robot`; of the simulation's arguments those stay that a robot has as well."""
+    known = [SIMULATED, *sorted(p.stem for p in (config_directory() / "robots").glob("*.yaml"))]
+    expect(robot in known, "--robot", f"one of {', '.join(known)}", f"'{robot}'")
+    expect(isinstance(own, dict), f"--robot {robot}", f"a section with_robot in {where}", "none")
+    simulated = deepcopy(sections["environment"])
+    arguments = simulated.get("arguments", {})
+    kept = {key: arguments[key] for key in arguments if key in ON_ROBOT}
+    sections["environment"] |= {"arguments": kept, "demonstrator": ""}
+    _merge(sections, deepcopy(own), f"{where}: with_robot")
+    sections["robot"] = robot
+    if robot == SIMULATED:
+        sections["world"] = simulated
 
 
 def _merge(sections: dict[str, Any], winning: dict[str, Any], where: str) -> None:

@@ -40,7 +40,7 @@ class TrainOptions:
 
     `demonstrations`: a file, or how many to record; of several agents a folder with AGENT.mcap, or
     how many each. `prepare`: only the run folder. `together`: their learners in one process.
-    `view`: training is shown in a browser.
+    `view`: training is shown in a browser. `robot`: that acts over topics, instead of a simulation.
     """
 
     task: str | None
@@ -57,6 +57,7 @@ class TrainOptions:
     prepare: bool = False
     together: bool = False
     view: bool = False
+    robot: str | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ def _prepare(options: TrainOptions, console: Console) -> tuple[Run, list[Needs]]
         options.task,
         environment_id=options.environment_id,
         observations=options.observations,
+        robot=options.robot,
         overrides=options.overrides,
     )
     needs = {name: _check_environment(task) for name, task in tasks.items()}
@@ -184,7 +186,12 @@ def _save_shared(run: Run) -> None:
 
 
 def _progress(task: Task, needs: Needs) -> Progress:
-    return Progress(needs.control_period_s, has_success=bool(task.environment.demonstrator))
+    return Progress(needs.control_period_s, has_success=_knows_success(task))
+
+
+def _knows_success(task: Task) -> bool:
+    """Whether an episode says so where the policy is evaluated."""
+    return bool(task.robot or task.environment.demonstrator)
 
 
 def _in_real_time(task: Task, needs: Needs) -> Task:
@@ -216,6 +223,7 @@ def _demonstrate(
         else:
             shutil.copyfile(file, folder.demonstrations)
         return True
+    task = task.in_simulation()
     if int(wanted) == 0 or not task.environment.demonstrator:
         return False
     record_file(task, int(wanted), options.seed, folder.demonstrations, console)

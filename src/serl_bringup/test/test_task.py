@@ -1,5 +1,8 @@
+import gymnasium as gym
+import numpy as np
 import pytest
 import yaml
+from scipy.spatial.transform import Rotation
 
 from franka_impedance_controller import Gains
 from serl_bringup.task import (
@@ -312,3 +315,60 @@ def _leaves(value):
     if isinstance(value, dict) and value:
         return [leaf for item in value.values() for leaf in _leaves(item)]
     return [value]
+
+
+def test_on_a_robot_bounds_and_gains_stay_and_the_rest_is_that_of_with_robot():
+    task = load_task("pcb_insertion", robot="fr3")
+    simulation = load_task("pcb_insertion").environment.arguments
+    arguments = task.environment.arguments
+    assert task.environment.id == "serl_actor:serl_actor/Robot-v0"
+    for name in ("action_scale", "box_low", "box_high", "stiffness", "clip_negative"):
+        assert arguments[name] == simulation[name]
+    assert "success_tolerance" not in arguments and "arm" not in arguments
+    assert (task.robot, task.world, task.needs_robot) == ("fr3", None, True)
+    assert (task.reset.source, task.reward.source) == ("scripted", "pose")
+    assert task.actor.control_rate_hz == 10.0
+    assert task.in_simulation() is task
+
+
+def test_what_a_node_simulates_is_the_tasks_own_world():
+    task, plain = load_task("pcb_insertion", robot="sim_node"), load_task("pcb_insertion")
+    assert task.world == plain.environment and not task.needs_robot
+    assert task.in_simulation().environment == plain.environment
+
+
+def test_agents_on_a_robot_have_one_world_and_their_own_rewards():
+    forward, backward = load_tasks("object_relocation", robot="sim_node").values()
+    assert forward.environment == backward.environment
+    assert forward.environment.arguments["keep_out_high"] == [0.2, 0.03, 0.06]
+    assert (forward.reset.source, forward.reward.source) == ("agents", "classifier")
+    assert forward.reward.classifier.file.endswith("forward.safetensors")
+    alone = load_task("object_relocation/backward", robot="fr3").reset
+    assert (alone.source, alone.agents, alone.stir_count) == ("scripted", (), 0)
+
+
+@pytest.mark.parametrize(
+    "task", ["pcb_insertion", "peg_insertion", "cable_routing", "object_relocation"]
+)
+def test_the_robots_box_is_about_the_place_that_the_simulation_has(task):
+    """Its numbers are written down twice: for a scene, and for a robot."""
+    for on_robot in load_tasks(task, robot="sim_node").values():
+        world = gym.make(on_robot.world.id, **on_robot.world.arguments).unwrapped
+        center = on_robot.environment.arguments["center"]
+        np.testing.assert_allclose(center[:3], world.goal.position, atol=1e-9)
+        turn = Rotation.from_quat(center[3:]) * world.goal.rotation.inv()
+        assert turn.magnitude() < 1e-6
+        cameras = on_robot.environment.arguments["cameras"]
+        assert tuple(cameras) == world.cameras.cameras
+
+
+@pytest.mark.parametrize(
+    ("task", "robot", "expected"),
+    [
+        ("pcb_insertion", "panda", r"--robot: expected one of sim_node, .*fr3.*, got 'panda'"),
+        ("gymnasium", "fr3", r"--robot fr3: expected a section with_robot in gymnasium\.yaml"),
+    ],
+)
+def test_a_robot_that_there_is_not_is_refused(task, robot, expected):
+    with pytest.raises(ConfigError, match=expected):
+        load_task(task, robot=robot)

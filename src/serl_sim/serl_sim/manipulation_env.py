@@ -12,9 +12,10 @@ from gymnasium import spaces
 from scipy.spatial.transform import Rotation
 
 from franka_impedance_controller import Gains
+from serl_actor.workspace import Workspace
 
 from .arms import ARMS, HeldObject, arm_spec, arm_urdf
-from .geometry import canonical, clip_rotation
+from .geometry import canonical
 from .rendering import CAMERA_SIZE, CameraRenderer, OverviewRenderer
 from .robot import Pose, SimulatedRobot, impedance_controller
 from .visuals import add_backdrop, add_visual_meshes
@@ -82,6 +83,9 @@ class ManipulationConfig:
                 raise ValueError(f"unknown argument {name!r}: expected one of {', '.join(known)}")
         return cls(**arguments)
 
+    def workspace(self, center: Pose) -> Workspace:
+        return Workspace(*center, self.box_low, self.box_high, self.action_scale)
+
     def gains(self) -> Gains:
         names = [field.name for field in fields(self) if hasattr(Gains, field.name)]
         return Gains(**{name: getattr(self, name) for name in names})
@@ -134,6 +138,7 @@ class ManipulationEnv(gym.Env):
         controller = impedance_controller(self._urdf, self.arm, config.gains())
         self.robot = SimulatedRobot(self._scene().compile(), self.arm, controller)
         self._nominal_goal = goal
+        self._workspace = config.workspace(goal)  # it stays where it is
         self.render_mode = render_mode
         self.agent = self._known(agent) if agent else ""
         self._held = held
@@ -251,16 +256,7 @@ class ManipulationEnv(gym.Env):
         return spec
 
     def _target(self, action) -> Pose:
-        action = np.asarray(action, dtype=float)
-        pose, goal = self.robot.pose, self._nominal_goal  # the box stays where it is
-        meters, radians = self.config.action_scale
-        low, high = np.array(self.config.box_low), np.array(self.config.box_high)
-        position = pose.position + meters * _bounded(action[:3])
-        rotation = Rotation.from_rotvec(radians * _bounded(action[3:6])) * pose.rotation
-        return Pose(
-            np.clip(position, goal.position + low[:3], goal.position + high[:3]),
-            clip_rotation(rotation, goal.rotation, low[3:], high[3:]),
-        )
+        return Pose(*self._workspace.target(*self.robot.pose, action))
 
     def _observe(self) -> dict[str, np.ndarray]:
         wrench = self.robot.wrench.astype(np.float32)
@@ -269,7 +265,7 @@ class ManipulationEnv(gym.Env):
             "twist": self.robot.twist.astype(np.float32),
             "force": wrench[:3],
             "torque": wrench[3:],
-            "gripper": np.array([self._opening()], np.float32),
+            "gripper": np.array([self.opening], np.float32),
         }
         if self._sees_goal:
             observation["socket_pose"] = self._vector(self.goal)
@@ -277,19 +273,12 @@ class ManipulationEnv(gym.Env):
             observation |= self.cameras.render(self.robot.data)
         return observation
 
-    def _opening(self) -> float:
+    @property
+    def opening(self) -> float:
+        """Of the gripper, 0 closed to 1 open."""
         return self._held.opening if self._held is not None else self.robot.gripper.opening
 
     @staticmethod
     def _vector(pose: Pose) -> np.ndarray:  # (7,)
         quaternion = canonical(pose.rotation.as_quat())
         return np.concatenate([pose.position, quaternion]).astype(np.float32)
-
-
-def _bounded(block: np.ndarray) -> np.ndarray:  # (3,)
-    """At most as long as the diagonal of the unit box, whatever its direction.
-
-    A policy acts within the unit box of the tool's frame. Bounding each element here, in the base
-    frame, would bend its longer actions by an angle that it cannot see.
-    """
-    return block * min(1.0, np.sqrt(3.0) / max(np.linalg.norm(block), 1e-9))

@@ -7,8 +7,10 @@ import numpy as np
 from gymnasium import spaces
 from scipy.spatial.transform import Rotation
 
+from serl_actor.workspace import Workspace
+
 from . import relocation_scene as scene
-from .geometry import keep_out, to_wxyz, to_xyzw
+from .geometry import to_wxyz, to_xyzw
 from .manipulation_env import TOOL_DOWN, ManipulationConfig, ManipulationEnv
 from .robot import Pose
 
@@ -40,6 +42,10 @@ class ObjectRelocationConfig(ManipulationConfig):
     damping: tuple[float, ...] = (89.0, 89.0, 89.0, 7.0, 7.0, 7.0)
     clip_positive: tuple[float, ...] = (0.006, 0.006, 0.005, 0.1, 0.1, 0.04)
     clip_negative: tuple[float, ...] = (0.006, 0.006, 0.005, 0.1, 0.1, 0.04)
+
+    def workspace(self, center: Pose) -> Workspace:
+        keep_out = self.keep_out_low, self.keep_out_high
+        return Workspace(*center, self.box_low, self.box_high, self.action_scale, keep_out)
 
 
 class ObjectRelocationEnv(ManipulationEnv):
@@ -134,12 +140,6 @@ class ObjectRelocationEnv(ManipulationEnv):
         x, y = self.np_random.uniform([-x, -y], [x, y])
         turn = Rotation.from_rotvec([0.0, 0.0, self.np_random.uniform(-np.pi, np.pi)])
         return Pose(_on_floor(x, side * scene.BIN_CENTER + y, scene.CUBE / 2 + 0.001), turn)
-
-    def _target(self, action) -> Pose:
-        """Never low over the ridge, nor on the way there."""
-        target, center, config = super()._target(action), self._nominal_goal.position, self.config
-        low, high = center + config.keep_out_low, center + config.keep_out_high
-        return Pose(keep_out(self.robot.pose.position, target.position, low, high), target.rotation)
 
     def _observe(self) -> dict[str, np.ndarray]:
         observation = super()._observe()

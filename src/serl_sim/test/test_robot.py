@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 from franka_impedance_controller import RobotModel
 from serl_sim import pcb_scene
 from serl_sim.arms import ARMS, TOOL_FRAME, arm_urdf
-from serl_sim.geometry import canonical, clip_rotation, to_wxyz, to_xyzw
+from serl_sim.geometry import canonical, to_wxyz, to_xyzw
 from serl_sim.robot import Pose
 
 
@@ -174,10 +174,3 @@ def test_quaternion_helpers():
     np.testing.assert_array_equal(to_wxyz([1, 2, 3, 4]), [4, 1, 2, 3])
     np.testing.assert_array_equal(to_xyzw([4, 1, 2, 3]), [1, 2, 3, 4])
     np.testing.assert_array_equal(canonical(np.array([-0.8, 0, 0, 0.6])), [0.8, 0, 0, -0.6])
-
-
-def test_clip_rotation_limits_each_axis():
-    down = Rotation.from_quat([1, 0, 0, 0])
-    turned = Rotation.from_euler("xyz", [0.2, -0.01, -0.5]) * down
-    clipped = clip_rotation(turned, down, [-0.05] * 3, [0.05, 0.05, 0.3])
-    np.testing.assert_allclose((clipped * down.inv()).as_euler("xyz"), [0.05, -0.01, -0.05])

@@ -27,3 +27,10 @@ def file_ending(*suffixes: str) -> Callable[[str], Path]:
 
 def add_view(parser) -> None:
     parser.add_argument("--view", action="store_true", help="show it live, in a browser")
+
+
+def add_robot(parser) -> None:
+    parser.add_argument("--robot", metavar="ROBOT",
+                        help="acts over topics: sim_node, which a node simulates, or one of"
+                        " config/robots, which `ros2 launch launch/robot.launch.py` has brought"
+                        " up")  # fmt: skip

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from serl_bringup.commands.arguments import add_view, at_least, file_ending
+from serl_bringup.commands.arguments import add_robot, add_view, at_least, file_ending
 from serl_learner.config import ConfigError
 
 
@@ -15,6 +15,7 @@ def add(commands) -> None:
     p.add_argument("task", metavar="TASK", help="of several agents, TASK/AGENT")
     p.add_argument("--episodes", type=at_least(1), default=20)
     add_device(p)
+    add_robot(p)
     p.add_argument("--observations", choices=("state", "vision"))
     p.add_argument("--seed", type=at_least(0), default=0)
     p.add_argument(
@@ -46,6 +47,7 @@ def add(commands) -> None:
     p.add_argument("--observations", choices=("state", "vision"))
     p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
                    help="a key of the task's file, for example environment.id")  # fmt: skip
+    add_robot(p)
     p.add_argument("--video", type=file_ending(".mp4"), metavar="FILE", help="film it")
     add_view(p)
     p.add_argument("--yes", action="store_true", help="do not ask before the arm moves")
@@ -73,7 +75,7 @@ def _demos_record(arguments) -> int:
     from serl_bringup.demonstrations import record_file, show_file
     from serl_bringup.task import load_task
 
-    task = load_task(arguments.task, observations=arguments.observations)
+    task = load_task(arguments.task, observations=arguments.observations, robot=arguments.robot)
     path = arguments.output or Path("demos", f"{task.task}.mcap")
     recorded = arguments.episodes, arguments.seed, path, Console(), arguments.device
     record_file(task, *recorded, arguments.view, base_pose=True)
@@ -106,7 +108,8 @@ def _demos_replay(arguments) -> int:
     from serl_bringup.task import load_task, parse_setting
 
     overrides = dict(parse_setting(text) for text in arguments.set)
-    task = load_task(arguments.task, observations=arguments.observations, overrides=overrides)
+    chosen = {"observations": arguments.observations, "robot": arguments.robot}
+    task = load_task(arguments.task, overrides=overrides, **chosen)
 
     def confirm(question: str) -> bool:
         try:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from serl_bringup.commands.arguments import add_view, at_least
+from serl_bringup.commands.arguments import add_robot, add_view, at_least
 from serl_learner.config import ConfigError
 
 
@@ -29,6 +29,7 @@ def add(commands) -> None:
     p.add_argument(
         "--real-time", action="store_true", help="act at the robot's rate, not as fast as possible"
     )
+    add_robot(p)
     p.add_argument("--intervene", metavar="DEVICE",
                    help="who may take over from the policy: spacemouse, gamepad, keyboard, twist,"
                    " which a person holds (with --real-time); or scripted, the task's demonstrator,"
@@ -90,6 +91,7 @@ def _train(arguments) -> int:
         prepare=arguments.prepare,
         together=arguments.learners == "together",
         view=arguments.view,
+        robot=arguments.robot,
         evaluation_episodes=arguments.evaluate,
     )
     try:
@@ -102,7 +104,17 @@ def _train(arguments) -> int:
 
 def _refuse_with_resume(arguments) -> None:
     """A run that goes on keeps what it was started with."""
-    given = ("task", "env", "observations", "algorithm", "demos", "seed", "real_time", "prepare")
+    given = (
+        "task",
+        "env",
+        "observations",
+        "robot",
+        "algorithm",
+        "demos",
+        "seed",
+        "real_time",
+        "prepare",
+    )
     for name in given:
         value = getattr(arguments, name)
         if value is not None and value is not False and value != "":
