@@ -1,5 +1,6 @@
 """A person at a terminal shows a task, and corrects the policy, by the keyboard."""
 
+import itertools
 import json
 import os
 import pty
@@ -16,6 +17,7 @@ import yaml
 from running import wait_until
 from serl_command import command, environment, serl
 
+from serl_bringup.task import find_task_file
 from serl_learner.transition_log import load_transitions
 
 pytestmark = pytest.mark.ros
@@ -200,3 +202,63 @@ def test_mistakes_are_told_in_one_line(tmp_path):
     done = serl("demos", "record", "pcb_insertion", "--device", "keyboard", *output, **pipe)
     assert done.returncode == 2 and "is what a killed recording left: filter it" in done.stderr
     assert left.read_bytes() == b"what a person has shown"
+
+
+@pytest.fixture
+def robot_task(tmp_path) -> Path:
+    """PCB insertion over topics, solved where the tool is 5 mm below its start."""
+    sections = yaml.safe_load(find_task_file("pcb_insertion").read_text())
+    on_robot = sections["/**"]["ros__parameters"]["with_robot"]
+    on_robot["reset"] |= {"random_xy": 0.0, "random_rz": 0.0, "lift": 0.0}
+    on_robot["reward"]["pose"]["position_tolerance"] = [0.1, 0.1, 0.035]
+    path = tmp_path / "robot_task.yaml"
+    path.write_text(yaml.safe_dump(sections))
+    return path
+
+
+@pytest.mark.slow
+def test_a_person_shows_a_robot_what_to_do_and_its_pose_says_when_it_is_done(
+    terminal, robot_task, tmp_path
+):
+    arguments = ("demos", "record", robot_task, "--robot", "sim_node", "--device", "keyboard")
+    file = tmp_path / "demos.mcap"
+    recording = terminal(*arguments, "--episodes", 2, "--output", file)
+    recording.shows("kept: 2 of 2", keys=b"e")
+    assert recording.ends() == 0, recording.text
+    first, second = (
+        [t for t in load_transitions(file, "pcb_insertion") if t.episode == n] for n in (0, 1)
+    )
+    for episode in (first, second):
+        assert episode[-1].success and episode[-1].terminated
+        before, after = episode[0].observation, episode[-1].final_observation
+        assert before["base_pose"][2] == pytest.approx(0.0706, abs=0.004)  # m: it was driven there
+        assert after["base_pose"][2] < 0.0656
+        assert before["wrist_1"].shape == (128, 128, 3)
+
+
+@pytest.mark.slow
+def test_a_person_labels_what_a_robots_cameras_see(terminal, robot_task, tmp_path):
+    arguments = ("reward", "collect", robot_task, "--robot", "sim_node", "--device", "keyboard")
+    file = tmp_path / "frames.mcap"
+    wanted = ("--positives", 3, "--negatives", 4)
+    collecting = terminal(*arguments, *wanted, "--output", file)
+    polls = itertools.count()
+
+    def ended() -> bool:
+        collecting.take()
+        if next(polls) % 15 == 0:  # of 20 ms: some steps in between have no key
+            collecting.press(b" ")
+        return collecting.process.poll() is not None
+
+    wait_until(ended, lambda: f"an end of:\n{collecting.text}")
+    assert collecting.ends() == 0, collecting.text
+    labels = [t.success for t in load_transitions(file, "pcb_insertion")]
+    assert sum(labels) >= 3 and len(labels) - sum(labels) >= 4
+
+
+def test_a_script_does_not_show_a_robot_anything(robot_task, tmp_path):
+    for command_ in ("demos", "record"), ("reward", "collect"), ("locator", "collect"):
+        result = serl(*command_, robot_task, "--robot", "sim_node", cwd=tmp_path)
+        assert result.returncode == 2
+        expected = "--device: expected one that a person holds, with --robot sim_node, got scripted"
+        assert expected in result.stderr and len(result.stderr.splitlines()) == 1

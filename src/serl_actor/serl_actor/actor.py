@@ -16,7 +16,6 @@ from serl_learner.transition import Observation, Transition
 
 ON_TIME_S = 0.005  # a period this close to the wanted one counts as on time
 RETRY_S = 1.0  # between two resets while a camera or the reward fails
-PATIENCE_S = 30.0  # what fails for longer ends the run
 
 
 @dataclass(frozen=True)
@@ -25,9 +24,11 @@ class ActorConfig:
     random_steps: int = 0  # of each agent, its first: drawn uniformly instead of from its policy
     max_lead: int = 20  # transitions the actor may be ahead of its policy's; 0: it never waits
     control_rate_hz: float = 0.0  # 0: as fast as learner and simulator allow; a robot holds 10
+    patience_s: float = 30.0  # what fails for longer ends the run: a camera, the reward, the robot
 
     def __post_init__(self) -> None:
-        for name in ("max_steps", "random_steps", "max_lead", "control_rate_hz"):
+        names = ("max_steps", "random_steps", "max_lead", "control_rate_hz", "patience_s")
+        for name in names:
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name}: expected at least 0, got {getattr(self, name)}")
 
@@ -77,6 +78,7 @@ class EpisodeStats:
     duration_s: float = 0.0  # of the steps
     reset_s: float = 0.0  # of the reset before them
     starts_s: list[float] = field(default_factory=list)  # monotonic time of each step's start
+    ages_s: list[float] = field(default_factory=list)  # then, of what its action was decided from
 
     def add(self, transition: Transition) -> None:
         self.last_sequence = transition.sequence
@@ -94,6 +96,11 @@ class EpisodeStats:
         late = np.abs(np.diff(self.starts_s) - 1.0 / rate_hz)
         return float(np.mean(late <= ON_TIME_S)) if late.size else float("nan")
 
+    @property
+    def observation_age_s(self) -> float:
+        """Median age of what was acted on; NaN without a step."""
+        return float(np.median(self.ages_s)) if self.ages_s else float("nan")
+
 
 class Actor:
     """Acts in the environment; hands each transition to the sinks, each ended episode to theirs.
@@ -101,7 +108,7 @@ class Actor:
     With several agents, `info["agent"]` of each reset says whose episode it is; they change at no
     other place, and each has numbers of its own. `say` is told of a camera or a reward that fails:
     within an episode, that ends as discarded; at its reset, which is tried again. What fails for
-    30 s in either way is raised as Fault.
+    `patience_s` in either way is raised as Fault.
     """
 
     def __init__(
@@ -120,7 +127,7 @@ class Actor:
         self._agents = {agent.name: agent for agent in agents}
         self._config = config
         self._actor = actor
-        self._observed_ns = 0  # Unix time of the newest observation
+        self._observed_ns = 0  # Unix time of the newest observation: an info's `stamp_ns`, or now
         self._rest = np.zeros(environment.action_space.shape, np.float32)
         # A restarted run has other seeds: it does not live through its first episodes again.
         episodes = sum(agent.episode for agent in agents)
@@ -160,6 +167,7 @@ class Actor:
             # What was handed on cannot be marked as the end any more: one step at rest is.
             version, action = self._act(agent, observation) if allowed else (0, self._rest)
             stats.starts_s.append(self._pacer.wait())
+            stats.ages_s.append(1e-9 * (time.time_ns() - self._observed_ns))
             transition, observation = self._step(agent, observation, action, version, stats.length)
             if not transition.terminated and (not allowed or self._is_over(stop)):
                 transition.truncated = True
@@ -191,7 +199,7 @@ class Actor:
             observation, info = self._environment.reset(seed=self._reset_seed)
         except Fault as fault:
             observation, info = self._reset_again(fault, stop)
-        self._observed_ns = time.time_ns()
+        self._observed_ns = info.get("stamp_ns", time.time_ns())
         self._reset_seed = None
         self._pacer.restart()
         return observation, info
@@ -199,14 +207,14 @@ class Actor:
     def _reset_again(
         self, fault: Fault, stop: Callable[[], bool]
     ) -> tuple[Observation | None, dict[str, Any]]:
-        self._say(f"{fault}; tries again for {PATIENCE_S:.0f} s")
+        self._say(f"{fault}; tries again for {self._config.patience_s:.0f} s")
         failing_since = self._clock()
         while not stop():
             self._sleep(RETRY_S)
             try:
                 observation, info = self._environment.reset(seed=self._reset_seed)
             except Fault:
-                if self._clock() - failing_since >= PATIENCE_S:
+                if self._clock() - failing_since >= self._config.patience_s:
                     raise
                 continue
             self._say(f"works again after {self._clock() - failing_since:.1f} s")
@@ -217,7 +225,7 @@ class Actor:
         """Raises a fault of steps that lasts, from one episode to the next."""
         now = self._clock()
         self._failing_since = now if self._failing_since is None else self._failing_since
-        if now - self._failing_since >= PATIENCE_S:
+        if now - self._failing_since >= self._config.patience_s:
             raise fault
 
     def _act(self, agent: Agent, observation: Observation) -> tuple[int, np.ndarray]:
@@ -240,7 +248,7 @@ class Actor:
             following, reward, terminated, truncated, info = observation, 0.0, False, True, {}
             discarded = True
             self._say(f"{fault}; episode {agent.episode} is discarded at step {step}")
-        self._observed_ns = time.time_ns()
+        self._observed_ns = info.get("stamp_ns", time.time_ns())
         executed = info.get("intervene_action", action)
         transition = Transition(
             agent=agent.name,

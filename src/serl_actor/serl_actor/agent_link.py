@@ -120,6 +120,7 @@ class AgentLink:
         message = EpisodeSummary(
             stamp=to_time(time.time_ns()),
             policy_latency_s=self._policy.latency_s,
+            observation_age_s=stats.observation_age_s,
             on_time_share=stats.on_time_share(self._config.control_rate_hz),
             **{f.name: getattr(stats, f.name) for f in fields(stats) if f.name in names},
         )

@@ -39,7 +39,8 @@ class RobotEnv(gym.Env):
     seventh element: from -0.5 down it closes, from 0.5 up it opens.
     Observation, float32: pose (7: xyz, quaternion xyzw) and twist (6) of the tool, base frame;
     force (3) and torque (3) in the sensor's frame; gripper (1: 0 closed to 1 open); the cameras'
-    uint8 images. All are of the time of the oldest of the newest images, whose ages the info tells.
+    uint8 images. All are of the time of the oldest of the newest images: `stamp_ns` of the info,
+    which also tells their ages.
     Steps begin 0.1 s apart. It does not know whether the task is solved: a reward has to be asked.
     Raises RobotFault where the robot or a camera is silent or has stopped.
     """
@@ -158,7 +159,7 @@ class RobotEnv(gym.Env):
         observation |= {name: picture.pixels for name, picture in pictures.items()}
         self._seen = [picture.pixels for picture in pictures.values()]
         ages = {name: 1e-9 * (now_ns - picture.stamp_ns) for name, picture in pictures.items()}
-        return observation, {"image_age_s": ages}
+        return observation, {"image_age_s": ages, "stamp_ns": seen_ns}
 
     def _drive(self, waypoints: np.ndarray, gripper: float | None) -> None:
         if gripper is not None and self._has_gripper:

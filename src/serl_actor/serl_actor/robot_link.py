@@ -48,6 +48,7 @@ class RobotState:
 @dataclass(frozen=True)
 class Picture:
     stamp_ns: int  # of the exposure
+    arrived_ns: int  # here, small already
     pixels: np.ndarray  # uint8 (size, size, 3), RGB
 
 
@@ -172,12 +173,13 @@ class RobotLink:
     def _on_image(self, name: str, size: int, crop: tuple[int, ...]) -> Callable[[Image], None]:
         def take(message: Image) -> None:
             try:
-                picture = Picture(to_nanoseconds(message.header.stamp), seen(message, size, crop))
+                pixels = seen(message, size, crop)
             except ValueError as error:
                 self._wrong[name] = str(error)
                 return
+            stamp_ns = to_nanoseconds(message.header.stamp)
             with self._arrived:
-                self._pictures[name] = picture
+                self._pictures[name] = Picture(stamp_ns, time.time_ns(), pixels)
                 self._arrived.notify_all()
 
         return take

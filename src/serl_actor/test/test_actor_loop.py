@@ -1,3 +1,5 @@
+import time
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -295,6 +297,36 @@ def test_a_late_step_is_made_up_for_a_lost_period_is_not():
         clock.now += work
     # 0.15 s of work: the step begins late, the one after is on time. 0.35 s: deadlines count anew.
     np.testing.assert_allclose(starts, [0.0, 0.1, 0.25, 0.3, 0.65, 0.75])
+
+
+class Stamped(gym.Wrapper):
+    """What is observed was exposed 80 ms before."""
+
+    def reset(self, **options):
+        observation, info = self.env.reset(**options)
+        return observation, info | self._stamp()
+
+    def step(self, action):
+        *results, info = self.env.step(action)
+        return *results, info | self._stamp()
+
+    def _stamp(self):
+        self.stamp_ns = time.time_ns() - 80_000_000
+        return {"stamp_ns": self.stamp_ns}
+
+
+def test_an_observation_is_as_old_as_the_environment_says():
+    environment = Stamped(make_environment(EnvironmentConfig(TOOL)))
+    stamps, made, episodes = [], [], []
+
+    def note(transition):
+        made.append(transition.stamp_ns)
+        stamps.append(environment.stamp_ns)  # of what the next step is taken from
+
+    agent = Agent(Constant(), sinks=[note], episode_sinks=[episodes.append])
+    Actor(environment, [agent], ActorConfig(max_steps=5)).run(lambda: False)
+    assert made[1:] == stamps[:-1]
+    assert 0.08 <= episodes[0].observation_age_s < 0.2
 
 
 def test_without_a_rate_nothing_waits():

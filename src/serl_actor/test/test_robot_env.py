@@ -37,7 +37,7 @@ class Arm:
 
     def picture(self, camera):
         stamp_ns = self.taken_ns[camera] or time.time_ns()
-        return Picture(stamp_ns, np.full((8, 8, 3), 9, np.uint8))
+        return Picture(stamp_ns, stamp_ns, np.full((8, 8, 3), 9, np.uint8))
 
     def opening(self):
         return 0.25

@@ -27,7 +27,7 @@ def measure(
     loaded = load_task(task, observations=observations)
     environment = make_environment(loaded.environment)
     try:
-        policy = _UntrainedPolicy(environment, loaded)
+        policy = UntrainedPolicy(environment, loaded)
         watch = _Watch()
         environment.unwrapped.step = watch.timed("environment", environment.unwrapped.step)
         environment.step = watch.timed("wrapped", environment.step)
@@ -93,11 +93,11 @@ class _Watch:
         self.times_ms.setdefault(stage, []).append(1000 * (time.perf_counter() - began))
 
 
-class _UntrainedPolicy:
+class UntrainedPolicy:
     version = 0
 
     def __init__(self, environment: gym.Env, task: Task):
-        observation, _ = environment.reset(seed=0)
+        observation = environment.observation_space.sample()
         (action_size,) = environment.action_space.shape
         spec = ObservationSpec.from_observation(observation, task.learner.observation_keys)
         encoder = task.encoder

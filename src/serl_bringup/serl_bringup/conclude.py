@@ -66,6 +66,7 @@ def _training_result(
     learner = progress.learner
     demonstrations = _demonstration_figures(task, progress.control_period_s)
     latencies, on_time = progress.policy_latencies_s, progress.on_time_shares
+    ages = progress.observation_ages_s
     return {
         "task": task.task,
         "algorithm": algorithm,
@@ -87,6 +88,7 @@ def _training_result(
         "transitions_missing": learner.missing if learner else 0,
         "transitions_backfilled": learner.backfilled if learner else 0,
         "policy_latency_ms": round(1000 * median(latencies), 1) if latencies else None,
+        "observation_age_ms": round(1000 * median(ages), 1) if ages else None,
         "steps_on_time": round(mean(on_time), 4) if on_time else None,
     }
 

@@ -24,13 +24,17 @@ class Progress:
     learner: object | None = None
     recent: deque = field(default_factory=lambda: deque(maxlen=RECENT_EPISODES))
     on_time_shares: deque = field(default_factory=lambda: deque(maxlen=1000))
+    observation_ages_s: deque = field(default_factory=lambda: deque(maxlen=1000))
     policy_latencies_s: deque = field(default_factory=lambda: deque(maxlen=1000))
+    drives_back: bool = False  # a reset takes the robot's time
+    reset_s: float = 0.0
 
     def go_on(self, episodes: list[dict[str, float]]) -> None:
         """Takes in the recorded episodes of an earlier part of the run."""
         self.episodes = len(episodes)
         self.rescues = int(sum(e["rescued"] for e in episodes))
         self.intervened_steps = int(sum(e["intervened_steps"] for e in episodes))
+        self.reset_s = sum(e["reset_s"] for e in episodes)
         if episodes:
             self.env_steps = int(episodes[-1]["env_steps"])
             self.started -= 60 * episodes[-1]["wall_minutes"]
@@ -42,6 +46,7 @@ class Progress:
     def episode(self, message) -> None:
         self.env_steps = max(self.env_steps, message.last_sequence + 1)
         self.rescues += message.rescued
+        self.reset_s += message.reset_s
         if message.discarded:
             self.discarded += 1
             return
@@ -53,6 +58,7 @@ class Progress:
             self.policy_latencies_s.append(message.policy_latency_s)
         if not math.isnan(message.on_time_share):  # where no rate is held
             self.on_time_shares.append(message.on_time_share)
+            self.observation_ages_s.append(message.observation_age_s)
 
     @property
     def wall_minutes(self) -> float:
@@ -61,8 +67,9 @@ class Progress:
 
     @property
     def robot_minutes(self) -> float:
-        """Time that a robot would have moved: environment steps times the control period."""
-        return self.env_steps * self.control_period_s / 60
+        """Environment steps times the control period, and on a robot what its resets took."""
+        resets_s = self.reset_s if self.drives_back else 0.0
+        return (self.env_steps * self.control_period_s + resets_s) / 60
 
     @property
     def intervened_share(self) -> float:

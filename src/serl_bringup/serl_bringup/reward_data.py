@@ -1,8 +1,8 @@
 """`serl reward collect`: labelled frames for a classifier of success."""
 
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,13 +14,16 @@ from rich.progress import Progress as ProgressBar
 from serl_actor.actor import Actor, ActorConfig, Agent, EpisodeStats, PolicySource
 from serl_actor.demonstrations import FAILURES_ALLOWED
 from serl_actor.environment import control_period_s, demonstrator_of, make_environment
+from serl_actor.intervention import Device
 from serl_actor.latest_policy import check_fits
 from serl_actor.probing import GoesOn, Probing, Resting
 from serl_actor.relative_frame import RelativeFrame
 from serl_bringup.demonstrations import new_file
-from serl_bringup.keys import Keys
+from serl_bringup.hand import hand
+from serl_bringup.keys import SPACE, Keys
+from serl_bringup.robot import robot_of, robot_resets
 from serl_bringup.task import Task
-from serl_learner.config import ConfigError
+from serl_learner.config import ConfigError, expect
 from serl_learner.policy import Policy
 from serl_learner.transition import Observation, Transition
 from serl_reward.dataset import choose_frames, labelled_frames
@@ -72,13 +75,19 @@ def collect_file(
     by_key: bool,
     policy: Policy | None,
     console: Console,
+    device: str = "scripted",
 ) -> None:
-    """Acts as in `collect` until there are so many frames of each class, in a new file."""
-    if by_key:
+    """Acts as in `collect` until there are so many frames of each class, in a new file.
+
+    With a `device` that a person holds, they move the arm, and label by key.
+    """
+    _check_who(task, policy, device)
+    if by_key or device != "scripted":
         console.print("SPACE marks the frame of that step as success; hold it while that lasts")
     with (
+        robot_of(task),
         new_file(path, task.task) as append,
-        Keys() if by_key else nullcontext() as keys,
+        _labelling(task, by_key, device, console) as person,
         ProgressBar(console=console, transient=True) as bar,
     ):
         shown = [
@@ -90,7 +99,7 @@ def collect_file(
             append(transition)
             bar.update(shown[not transition.success], advance=1)
 
-        collect(task, positives, negatives, seed, write, keys.space if keys else None, policy)
+        collect(task, positives, negatives, seed, write, policy=policy, **person)
     show_counts(path, console)
 
 
@@ -102,14 +111,15 @@ def collect(
     write: Callable[[Transition], None],
     labeller: Labeller | None = None,
     policy: Policy | None = None,
+    device: Callable[[gym.Env], Device] | None = None,
 ) -> None:
-    """Probes the task's environment, or shows what a `policy` takes for success.
+    """Probes the task's environment, or shows what a `policy` takes for success; or a `device`.
 
     Labels are the environment's, or those of a `labeller`, for whom it keeps the robot's rate. Each
     transition's label is that of what follows it. Raises ConfigError where the environment has no
     cameras or no demonstrator, or where many episodes in a row bring no positive frame.
     """
-    environment, probing, source = _acting(task, seed, labeller, policy)
+    environment, probing, source = _acting(task, seed, labeller, policy, device)
     counted = _Counted(task.task, positives, negatives, probing, write)
     rate_hz = 0.0 if labeller is None else 1.0 / control_period_s(environment)
     actor = Actor(
@@ -159,8 +169,35 @@ def show_counts(path: Path, console: Console) -> None:
     console.print(f"{path}: {', '.join(parts)}", soft_wrap=True)
 
 
+def _check_who(task: Task, policy: Policy | None, device: str) -> None:
+    """A script knows nothing of a robot."""
+    if task.robot and policy is None:
+        expected = f"one that a person holds, with --robot {task.robot}"
+        expect(device != "scripted", "--device", expected, device)
+    expect(policy is None or device == "scripted", "--device", "none with --policy", device)
+
+
+@contextmanager
+def _labelling(
+    task: Task, by_key: bool, device: str, console: Console
+) -> Iterator[dict[str, Callable]]:
+    """Who labels, and who acts, as `collect` takes them."""
+    if device != "scripted":
+        with hand(replace(task.intervention, device=device), console.print) as person:
+            yield {"labeller": lambda: SPACE in person.pressed(), "device": person.device}
+    elif by_key:
+        with Keys() as keys:
+            yield {"labeller": keys.space}
+    else:
+        yield {}
+
+
 def _acting(
-    task: Task, seed: int, labeller: Labeller | None, policy: Policy | None
+    task: Task,
+    seed: int,
+    labeller: Labeller | None,
+    policy: Policy | None,
+    device: Callable[[gym.Env], Device] | None,
 ) -> tuple[gym.Env, Probing | None, PolicySource]:
     """The environment in the form of the task's demonstrations, and what acts in it."""
     config = task.environment
@@ -168,7 +205,9 @@ def _acting(
         config = replace(config, locator="")  # nobody looks at what it tells
     else:
         config = replace(config, max_episode_steps=min(config.max_episode_steps, POLICY_STEPS))
-    environment = make_environment(replace(config, relative_frame=False))
+    environment = make_environment(
+        replace(config, relative_frame=False), device=device, resets=robot_resets(task, seed)
+    )
     spaces = environment.observation_space.values()
     if not any(len(space.shape) == 3 for space in spaces):
         raise ConfigError(f"{task.task}: expected observations of cameras")
@@ -178,7 +217,7 @@ def _acting(
     probing, source = None, Resting(environment.action_space.shape[0])
     if policy is not None:
         source = Exploring(policy)
-    else:
+    elif device is None:
         demonstrator = demonstrator_of(config, seed)(simulation)
         environment = probing = Probing(environment, demonstrator, seed)
     if config.relative_frame:

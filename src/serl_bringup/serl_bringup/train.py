@@ -186,7 +186,9 @@ def _save_shared(run: Run) -> None:
 
 
 def _progress(task: Task, needs: Needs) -> Progress:
-    return Progress(needs.control_period_s, has_success=_knows_success(task))
+    return Progress(
+        needs.control_period_s, has_success=_knows_success(task), drives_back=bool(task.robot)
+    )
 
 
 def _knows_success(task: Task) -> bool:

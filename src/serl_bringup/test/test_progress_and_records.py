@@ -48,6 +48,18 @@ def test_an_episode_that_was_discarded_is_neither_a_success_nor_a_failure(tmp_pa
     assert [row["episode"] for row in read_episodes(tmp_path / "episodes.csv")] == [0, 2, 3]
 
 
+def test_what_a_robot_drives_between_episodes_is_its_time_too():
+    robot = Progress(control_period_s=0.1, has_success=True, drives_back=True)
+    simulation = Progress(control_period_s=0.1, has_success=True)
+    for progress in (robot, simulation):
+        for number in range(3):
+            message = episode(number)
+            message.reset_s = 4.0
+            progress.episode(message)
+    assert robot.robot_minutes == pytest.approx((30 * 0.1 + 3 * 4.0) / 60)
+    assert simulation.robot_minutes == pytest.approx(30 * 0.1 / 60)
+
+
 def run_of(tmp_path, *names):
     """A run of 100 steps, in no folder."""
     task = load_task("gymnasium", overrides={"actor.max_steps": 100})

@@ -12,6 +12,7 @@ def add(commands) -> None:
         "learner",
         "replay",
         "reward",
+        "robot",
         "simulation",
         "transport",
     )
@@ -24,7 +25,9 @@ def add(commands) -> None:
         help="controller: draw its ticks' times",
     )
     p.add_argument(
-        "--observations", choices=("state", "vision"), help="actor, learner: what the policy sees"
+        "--observations",
+        choices=("state", "vision"),
+        help="actor, learner, robot: what the policy sees",
     )
     p.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), help="learner from vision: default cpu"
@@ -44,7 +47,7 @@ def _benchmark(arguments) -> int:
         "histogram": ("controller",),
         "gains": ("contact",),
         "plot": ("contact",),
-        "observations": ("actor", "learner"),
+        "observations": ("actor", "learner", "robot"),
         "device": ("learner",),
     }
     for name, fitting in parts.items():

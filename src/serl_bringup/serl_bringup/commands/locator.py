@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from serl_bringup.commands.arguments import add_view, at_least, file_ending
+from serl_bringup.commands.arguments import add_robot, add_view, at_least, file_ending
 from serl_bringup.commands.demos import add_device
 
 
@@ -15,6 +15,7 @@ def add(commands) -> None:
     p.add_argument("task", metavar="TASK", help="of several agents, TASK/AGENT")
     p.add_argument("--episodes", type=at_least(1), default=20)
     add_device(p)
+    add_robot(p)
     add_view(p)
     p.add_argument("--output", type=file_ending(".mcap"), metavar="FILE",
                    help="default: locators/TASK.mcap")  # fmt: skip
@@ -33,7 +34,7 @@ def _collect(arguments) -> int:
     from serl_bringup.locating import collect_file
     from serl_bringup.task import load_task
 
-    task = load_task(arguments.task, observations="vision")
+    task = load_task(arguments.task, observations="vision", robot=arguments.robot)
     path = arguments.output or Path("locators", f"{task.task}.mcap")
     device, seed = arguments.device, arguments.seed
     collect_file(task, arguments.episodes, seed, path, device, Console(), arguments.view)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from serl_bringup.commands.arguments import at_least, file_ending
+from serl_bringup.commands.arguments import add_robot, at_least, file_ending
+from serl_bringup.commands.demos import add_device
 from serl_learner.config import ConfigError
 
 
@@ -29,6 +30,8 @@ def _add_collect(actions) -> None:
     p.add_argument("--seed", type=at_least(0), default=0)
     p.add_argument("--label", choices=("script", "key"),
                    help="success is what the environment says (default), or SPACE")  # fmt: skip
+    add_device(p)
+    add_robot(p)
     p.add_argument("--policy", type=Path, metavar="RUN_DIR",
                    help="of what that run's policy does, where it deceives its reward")  # fmt: skip
     p.add_argument("--from", dest="recordings", action="extend", nargs="+", type=Path, default=[],
@@ -40,7 +43,7 @@ def _collect(arguments) -> int:
     from serl_bringup.reward_data import collect_file, extract_file
     from serl_bringup.task import load_task
 
-    task = load_task(arguments.task, observations="vision")
+    task = load_task(arguments.task, observations="vision", robot=arguments.robot)
     path = arguments.output or Path("rewards", f"{task.task}.mcap")
     positives = arguments.positives
     if positives is None:
@@ -58,7 +61,8 @@ def _collect(arguments) -> int:
         if arguments.policy:
             task, policy = _trained(arguments.policy, task)
         by_key = arguments.label == "key"
-        collect_file(task, *wanted, arguments.seed, path, by_key, policy, Console())
+        who = by_key, policy, Console(), arguments.device
+        collect_file(task, *wanted, arguments.seed, path, *who)
     return 0
 
 
