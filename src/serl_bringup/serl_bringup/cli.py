@@ -48,7 +48,7 @@ def _tell_thread_error(error: threading.ExceptHookArgs) -> None:
 
 def main() -> None:
     threading.excepthook = _tell_thread_error
-    arguments = _parser().parse_args()
+    arguments = parser().parse_args()
     try:
         code = arguments.command(arguments)
     except ConfigError as error:
@@ -63,7 +63,8 @@ def main() -> None:
     sys.exit(code)
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """Of every command, with what it takes."""
     parser = _Parser(
         prog="serl",
         description="Trains a robot arm on a real task, from demonstrations, in minutes.",

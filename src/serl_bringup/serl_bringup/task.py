@@ -329,6 +329,9 @@ def _put_on_robot(sections: dict[str, Any], own: Any, robot: str, where: str) ->
     _merge(sections, deepcopy(own), f"{where}: with_robot")
     sections["robot"] = robot
     if robot == SIMULATED:
+        expect(
+            "id" in simulated, f"--robot {robot}", f"environment.id to simulate in {where}", "none"
+        )
         sections["world"] = simulated
 
 
