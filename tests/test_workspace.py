@@ -32,6 +32,7 @@ MAY_IMPORT = {
 MAY_IMPORT_RCLPY = {
     "agent_link.py",
     "devices.py",
+    "diagnostics.py",
     "discovery.py",
     "qos.py",
     "parameters.py",

@@ -11,10 +11,10 @@ import numpy as np
 from serl_actor.environment import is_success
 from serl_actor.faults import Fault
 from serl_actor.pacer import Pacer
+from serl_actor.pulse import ON_TIME_S, Pulse
 from serl_learner.config import ConfigError, expect
 from serl_learner.transition import Observation, Transition
 
-ON_TIME_S = 0.005  # a period this close to the wanted one counts as on time
 RETRY_S = 1.0  # between two resets while a camera or the reward fails
 
 
@@ -138,6 +138,7 @@ class Actor:
         self._say = say
         self._clock, self._sleep = clock, sleep
         self._pacer = Pacer(config.control_rate_hz, clock, sleep)
+        self.pulse = Pulse(config.control_rate_hz, clock)
 
     def run(self, stop: Callable[[], bool]) -> None:
         """Runs episodes until `stop()` or the last step; one that this cuts off is truncated."""
@@ -159,6 +160,7 @@ class Actor:
         stats = EpisodeStats(agent.name, self._actor, agent.episode, rescued=rescued)
         started_at = self._clock()
         agent.policy.begin_episode()
+        self.pulse.begin_episode()
         ended = False
         while not ended:
             allowed = agent.gate(agent.sequence)
@@ -168,6 +170,7 @@ class Actor:
             version, action = self._act(agent, observation) if allowed else (0, self._rest)
             stats.starts_s.append(self._pacer.wait())
             stats.ages_s.append(1e-9 * (time.time_ns() - self._observed_ns))
+            self.pulse.step(stats.starts_s[-1])
             transition, observation = self._step(agent, observation, action, version, stats.length)
             if not transition.terminated and (not allowed or self._is_over(stop)):
                 transition.truncated = True
@@ -207,17 +210,21 @@ class Actor:
     def _reset_again(
         self, fault: Fault, stop: Callable[[], bool]
     ) -> tuple[Observation | None, dict[str, Any]]:
+        self.pulse.failed(fault)
         self._say(f"{fault}; tries again for {self._config.patience_s:.0f} s")
         failing_since = self._clock()
         while not stop():
             self._sleep(RETRY_S)
             try:
                 observation, info = self._environment.reset(seed=self._reset_seed)
-            except Fault:
+            except Fault as again:
+                self.pulse.failed(again)
                 if self._clock() - failing_since >= self._config.patience_s:
                     raise
                 continue
             self._say(f"works again after {self._clock() - failing_since:.1f} s")
+            if self._failing_since is None:  # no step failed before
+                self.pulse.works()
             return observation, info
         return None, {}
 
@@ -243,7 +250,9 @@ class Actor:
         try:
             following, reward, terminated, truncated, info = self._environment.step(action)
             self._failing_since = None
+            self.pulse.works()
         except Fault as fault:  # the episode ends with what was seen last
+            self.pulse.failed(fault)
             self._bear_with(fault)
             following, reward, terminated, truncated, info = observation, 0.0, False, True, {}
             discarded = True

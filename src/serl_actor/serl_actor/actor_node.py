@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from rclpy.node import Node
 
 from serl_actor.actor import Actor, ActorConfig
+from serl_actor.actor_diagnostics import PaceDiagnostic, faults
 from serl_actor.agent_link import AgentLink
 from serl_actor.devices import intervening
 from serl_actor.environment import EnvironmentConfig, make_environment
@@ -21,6 +23,7 @@ from serl_actor.planned_reset import PlannedReset
 from serl_actor.reset import ResetConfig
 from serl_actor.reset_client import ResetClient
 from serl_actor.reward_client import RewardClient
+from serl_learner.diagnostics import Diagnostic, Diagnostics
 from serl_learner.parameters import read_agents, read_run, read_section
 from serl_learner.run_node import claim_role, run_node
 
@@ -64,6 +67,9 @@ class ActorNode(Node):
             )
             self._resources.callback(link.close)
             self._links.append(link)
+        self._actor: Actor | None = None  # while it runs
+        self._pace = PaceDiagnostic()
+        Diagnostics(self, name, self._environment.unwrapped.spec.id, self._diagnose)
 
     def _make_environment(self) -> gym.Env:
         judges = {
@@ -103,7 +109,7 @@ class ActorNode(Node):
         torch.set_num_threads(1)  # the learners need the other cores
         first = sum(link.steps for link in self._links)
         torch.manual_seed(np.random.SeedSequence([self._run.seed, first]).generate_state(1)[0])
-        actor = Actor(
+        self._actor = Actor(
             self._environment,
             [link.agent() for link in self._links],
             self._config,
@@ -111,10 +117,20 @@ class ActorNode(Node):
             seed=self._run.seed,
             say=self.get_logger().error,
         )
-        actor.run(stop.is_set)
+        self._actor.run(stop.is_set)
         for link in self._links:
             learner = self._agents[link.name].get("learner", {})
             link.finish(paced=not learner.get("free_running", False))
+
+    def _diagnose(self) -> Iterator[Diagnostic]:
+        if self._actor is not None:
+            yield self._pace.look(self._actor.pulse)
+            yield faults(self._actor.pulse)
+        for link in self._links:
+            yield link.diagnose(f"policy of {link.name}" if self._is_team else "policy")
+        # An environment may tell more of what it drives.
+        diagnose = getattr(self._environment.unwrapped, "diagnose", tuple)
+        yield from diagnose()
 
     def destroy_node(self) -> None:
         """Called when no callback can come any more."""

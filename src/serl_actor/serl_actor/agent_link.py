@@ -9,10 +9,12 @@ import gymnasium as gym
 from rclpy.duration import Duration
 from rclpy.node import Node
 
+from serl_actor import actor_diagnostics
 from serl_actor.actor import ActorConfig, Agent, EpisodeStats
 from serl_actor.latest_policy import LatestPolicy, Waiter, check_fits
 from serl_learner import qos
 from serl_learner.codec import decode_weights, encode_transition, to_nanoseconds, to_time
+from serl_learner.diagnostics import Diagnostic
 from serl_learner.policy import from_bytes
 from serl_learner.transition_log import TransitionLog
 from serl_msgs.msg import EpisodeSummary, LearnerStatus, PolicyWeights, Transition
@@ -65,6 +67,11 @@ class AgentLink:
     def steps(self) -> int:
         """Transitions made so far, those of before a restart included."""
         return self._log.next_sequence
+
+    def diagnose(self, name: str) -> Diagnostic:
+        """Of the policy."""
+        may_miss = self.steps < self._config.random_steps
+        return actor_diagnostics.policy(name, self._policy, self.steps, may_miss)
 
     def agent(self) -> Agent:
         """For the actor's loop; goes on where the log ends."""

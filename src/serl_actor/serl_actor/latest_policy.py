@@ -65,15 +65,17 @@ class LatestPolicy:
         self._random_steps = random_steps
         self._newest: Policy | None = None
         self._newest_version = 0
-        self._env_steps = 0
+        self.env_steps = 0  # transitions whose updates are in the newest
         self._policy: Policy | None = None
         self.version = 0  # of the policy in use: critic steps that made it
         self.latency_s = float("nan")  # from publication to arrival, of the newest
+        self.arrived_at: float | None = None  # when that was, monotonic s
 
     def put(self, policy: Policy, version: int, env_steps: int, latency_s: float) -> None:
         with self._waiter.condition:
             self._newest, self._newest_version = policy, version
-            self._env_steps, self.latency_s = env_steps, latency_s
+            self.env_steps, self.latency_s = env_steps, latency_s
+            self.arrived_at = time.monotonic()
             self._waiter.condition.notify_all()
 
     def gate(self, sequence: int) -> bool:
@@ -97,12 +99,12 @@ class LatestPolicy:
 
     def _may_make(self, sequence: int) -> bool:
         has_policy = self._newest is not None or sequence < self._random_steps
-        return has_policy and (self._max_lead == 0 or sequence < self._env_steps + self._max_lead)
+        return has_policy and (self._max_lead == 0 or sequence < self.env_steps + self._max_lead)
 
     def _explain(self, sequence: int) -> str:
         if self._newest is None:
             return f"waiting for the learner: no policy yet for transition {sequence}"
         return (
             f"waiting for the learner: transition {sequence} is {self._max_lead} or more ahead"
-            f" of its policy, made of {self._env_steps}"
+            f" of its policy, made of {self.env_steps}"
         )

@@ -2,7 +2,7 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import ClassVar
 
 import gymnasium as gym
@@ -11,8 +11,10 @@ from gymnasium import spaces
 from scipy.spatial.transform import Rotation
 
 from serl_actor.pacer import Pacer
+from serl_actor.robot_diagnostics import RobotDiagnostics
 from serl_actor.robot_link import RobotFault, RobotLink, RobotState
 from serl_actor.workspace import Workspace
+from serl_learner.diagnostics import Diagnostic
 from serl_msgs.msg import ControllerState
 
 PERIOD_S = 0.1
@@ -94,6 +96,7 @@ class RobotEnv(gym.Env):
         box |= {name: spaces.Box(0, 255, shape, np.uint8) for name in self._cameras}
         self.observation_space = spaces.Dict(OrderedDict(box))  # a plain dict would be sorted
         self._link = link(self._cameras, crops or {}, image_size, has_gripper)
+        self._diagnostics = RobotDiagnostics(self._cameras)
 
     def reset(self, *, seed: int | None = None, options: dict | None = None):
         """The robot stays where it is, or with options drives, with the task's gains afterwards.
@@ -125,6 +128,10 @@ class RobotEnv(gym.Env):
     def render(self) -> np.ndarray | None:
         """What the cameras saw last, side by side; None without one."""
         return np.hstack(self._seen) if self._seen else None
+
+    def diagnose(self) -> Iterator[Diagnostic]:
+        """How controller and cameras are; called from another thread than the others."""
+        return self._diagnostics.look(self._link, time.time_ns())
 
     def close(self) -> None:
         self._link.close()

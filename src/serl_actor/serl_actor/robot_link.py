@@ -52,6 +52,17 @@ class Picture:
     pixels: np.ndarray  # uint8 (size, size, 3), RGB
 
 
+@dataclass(frozen=True)
+class CameraPulse:
+    """What a camera has sent so far."""
+
+    topic: str
+    taken: int  # pictures
+    refused: int  # messages that are none, as `wrong` says
+    newest_ns: int | None  # stamp of the newest picture
+    wrong: str  # what the newest message lacks; nothing, where it is good
+
+
 class RobotLink:
     """A node of its own, whose callbacks keep what is newest."""
 
@@ -73,6 +84,7 @@ class RobotLink:
         self._has_gripper, self._opening = has_gripper, float("nan")
         self._wrong: dict[str, str] = {}  # of a camera, what its newest message lacks
         self._cameras = dict(cameras)
+        self._taken, self._refused = dict.fromkeys(cameras, 0), dict.fromkeys(cameras, 0)
         sensor = qos_profile_sensor_data
         self._said = f"{controller}/controller_state"
         node.create_subscription(ControllerState, self._said, self._on_state, sensor)
@@ -138,6 +150,20 @@ class RobotLink:
         self._wait(lambda: camera in self._pictures, camera)
         return self._pictures[camera]
 
+    def newest_state(self) -> RobotState | None:
+        """As `state`, but waits for nothing."""
+        return self._states[-1] if self._states else None
+
+    def camera_pulse(self, camera: str) -> CameraPulse:
+        newest = self._pictures.get(camera)
+        return CameraPulse(
+            self._cameras[camera],
+            self._taken[camera],
+            self._refused[camera],
+            newest.stamp_ns if newest else None,
+            self._wrong.get(camera, ""),
+        )
+
     def opening(self) -> float:
         """Of the gripper, 0 closed to 1 open; 0 without one. Waits for the first."""
         if not self._has_gripper:
@@ -176,7 +202,10 @@ class RobotLink:
                 pixels = seen(message, size, crop)
             except ValueError as error:
                 self._wrong[name] = str(error)
+                self._refused[name] += 1
                 return
+            self._wrong.pop(name, None)
+            self._taken[name] += 1
             stamp_ns = to_nanoseconds(message.header.stamp)
             with self._arrived:
                 self._pictures[name] = Picture(stamp_ns, time.time_ns(), pixels)

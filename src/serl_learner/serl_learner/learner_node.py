@@ -1,10 +1,11 @@
 """The learner as a ROS 2 node: its loop between the actors' transitions and their policy."""
 
+import platform
 import queue
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -18,8 +19,10 @@ from serl_learner.checkpoint import CheckpointStore
 from serl_learner.classifier import SuccessClassifier, to_bytes
 from serl_learner.codec import decode_transition, encode_policy, encode_reward_model, to_time
 from serl_learner.config import ConfigError
+from serl_learner.diagnostics import Diagnostic, Diagnostics
 from serl_learner.encoder import EncoderConfig
 from serl_learner.inbox import Inbox
+from serl_learner.learner_diagnostics import lag, run_folder, training
 from serl_learner.parameters import read_agents, read_parameters, read_run, read_section
 from serl_learner.rlpd import RLPDConfig
 from serl_learner.run_node import claim_role, run_node
@@ -62,10 +65,13 @@ class LearnerNode(Node):
             msg.Transition, "transitions", self._on_transition, qos.TRANSITIONS
         )
         self.create_timer(SEARCH_PERIOD_S, self._find_actors)
+        self._trainer: Trainer | None = None  # while it runs
+        self._status: TrainerStatus | None = None  # the newest
+        Diagnostics(self, "learner", platform.node(), self._diagnose)
 
     def run(self, stop: threading.Event) -> None:
         """Trains until it is stopped."""
-        trainer = Trainer(
+        self._trainer = Trainer(
             self._config,
             self._rlpd,
             self._prior,
@@ -78,7 +84,7 @@ class LearnerNode(Node):
             self._encoder,
             self._vice,
         )
-        trainer.run(stop.is_set)
+        self._trainer.run(stop.is_set)
         self._statuses.wait_for_all_acked(ACKNOWLEDGE)
 
     def _make_vice(self, task: str) -> ViceSource | None:
@@ -153,7 +159,19 @@ class LearnerNode(Node):
             encode_policy(self._agent, policy.version, policy.env_steps, policy.data)
         )
 
+    def _diagnose(self) -> Iterator[Diagnostic]:
+        trainer, status = self._trainer, self._status
+        if trainer is None:
+            return
+        pulse = trainer.pulse()
+        wrong = self._inbox.complaint or self._refusal
+        yield lag(pulse, self._inbox.missing, wrong, self._config.free_running)
+        if status is not None:
+            yield training(pulse, status, self._config)
+        yield run_folder(Path(self._run.directory), pulse)
+
     def _report(self, status: TrainerStatus) -> None:
+        self._status = status
         message = msg.LearnerStatus(
             **asdict(status),
             stamp=to_time(time.time_ns()),

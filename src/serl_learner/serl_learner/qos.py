@@ -33,3 +33,11 @@ COMMAND = QoSProfile(
     history=HistoryPolicy.KEEP_LAST,
     depth=1,
 )
+
+# As diagnostic_updater's: the newest round of each node, which comes once a second.
+DIAGNOSTICS = QoSProfile(
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.VOLATILE,
+    history=HistoryPolicy.KEEP_LAST,
+    depth=10,
+)

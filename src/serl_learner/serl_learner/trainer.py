@@ -1,5 +1,6 @@
 """The learner's loop: take in transitions, sample, update, publish, save, report."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -67,6 +68,18 @@ class PolicySnapshot:
     data: bytes  # see policy.from_bytes
 
 
+@dataclass(frozen=True)
+class TrainerPulse:
+    """How a trainer is doing at this moment."""
+
+    device: str
+    received_steps: int  # transitions
+    learned_steps: int  # of them, those that were learned from as often as they are worth
+    replay_size: int
+    critic_step_s: float  # time that one took lately; NaN before the first
+    checkpoint_age_s: float  # NaN before the first that this process made
+
+
 class Trainer:
     """Trains on what `receive` gives, at `utd_ratio` critic steps per transition.
 
@@ -111,6 +124,7 @@ class Trainer:
         self._vice: Vice | None = None  # the classifier, with VICE
         self._published = self._saved = 0  # steps at the last publication and checkpoint
         self._arrived_at = clock()
+        self._step_s = self._saved_at = math.nan  # of the last critic step; of the last checkpoint
         checkpoint = checkpoints.latest() if checkpoints else None
         if checkpoint and not resume:
             raise ConfigError(f"{checkpoint.path}: an earlier run is here; resume it or move it")
@@ -118,6 +132,19 @@ class Trainer:
             self._restore(checkpoint)
         elif prior:
             self._prepare(*self._shapes(prior[0]))
+
+    def pulse(self) -> TrainerPulse:
+        """For any thread; it only reads numbers."""
+        governor, stage = self._governor, self._stage
+        arriving = stage.pending if stage else 0
+        return TrainerPulse(
+            str(self._device),
+            governor.env_steps + arriving,
+            governor.learned_steps,
+            len(self._online) if self._agent else 0,
+            self._step_s,
+            self._clock() - self._saved_at,
+        )
 
     def run(self, stop: Callable[[], bool]) -> None:
         """Trains until `stop()`, asked at least every 0.1 s; then saves a last checkpoint."""
@@ -245,8 +272,10 @@ class Trainer:
 
     def _descend(self, batch: Batch, info: Info | None = None) -> None:
         """A critic step, and one of the actor when it is time; `info` is reported with its own."""
+        began_at = self._clock()
         with_actor = (self._agent.critic_steps + 1) % self._config.critic_actor_ratio == 0
         self._status.add((info or {}) | self._apply(batch, with_actor))
+        self._step_s = self._clock() - began_at
 
     def _update_vice(self) -> Info:
         """When it is time, a step of the classifier against what the policy did."""
@@ -313,7 +342,7 @@ class Trainer:
             tensors |= self._vice.state()
             files[REWARD_FILE] = classifier.to_bytes(self._vice.classifier)
         self._checkpoints.save(step, tensors, to_bytes(policy), counters, files)
-        self._saved = self._governor.learned_steps
+        self._saved, self._saved_at = self._governor.learned_steps, self._clock()
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         try:

@@ -2,6 +2,8 @@
 
 import sys
 import threading
+import time
+from collections.abc import Iterator
 
 import torch
 from rclpy.node import Node
@@ -11,6 +13,7 @@ from serl_learner import qos
 from serl_learner.classifier import from_bytes
 from serl_learner.codec import decode_observation, decode_weights, to_nanoseconds
 from serl_learner.config import ConfigError
+from serl_learner.diagnostics import Diagnostic, Diagnostics, Level, Rate
 from serl_learner.parameters import read_section
 from serl_learner.reward import Step
 from serl_learner.run_node import claim_role, run_node
@@ -20,6 +23,8 @@ from serl_msgs.srv import ComputeReward
 from serl_reward.config import RewardConfig
 from serl_reward.human_reward import HumanReward
 from serl_reward.rewards import make_reward
+
+SLOW_S = 0.05  # half a step at 10 Hz
 
 
 class RewardNode(Node):
@@ -42,6 +47,9 @@ class RewardNode(Node):
         self.create_service(ComputeReward, "reward/compute", self._on_compute)
         if config.source == "vice":
             self.create_subscription(RewardModel, "reward/model", self._on_model, qos.POLICY)
+        self._asked, self._spent_s, self._version, self._refusal = 0, 0.0, 0, ""
+        self._rate, self._told = Rate(), (0, 0.0)
+        Diagnostics(self, name, config.source, self._diagnose)
         if isinstance(self._reward, HumanReward):
             self.create_subscription(Bool, "reward/label", self._on_label, qos.COMMAND)
 
@@ -49,6 +57,14 @@ class RewardNode(Node):
         stop.wait()
 
     def _on_compute(self, request, response):
+        began_s = time.perf_counter()
+        self._judge(request, response)
+        self._asked += 1
+        self._spent_s += time.perf_counter() - began_s
+        self._version, self._refusal = response.version, response.error
+        return response
+
+    def _judge(self, request, response) -> None:
         try:
             step = Step(
                 decode_observation(request.previous_observation, "previous_observation"),
@@ -60,11 +76,27 @@ class RewardNode(Node):
             judgement = self._reward(step)
         except ValueError as error:
             response.error = str(error)
-            return response
+            return
         for field in ("reward", "success", "confidence", "version", "pending"):
             setattr(response, field, getattr(judgement, field))
         self._probability.publish(Float32(data=judgement.confidence))
-        return response
+
+    def _diagnose(self) -> Iterator[Diagnostic]:
+        (asked, spent_s), self._told = self._told, (self._asked, self._spent_s)
+        one_s = (self._spent_s - spent_s) / max(self._asked - asked, 1)
+        rate_hz = self._rate(self._asked)
+        values = {
+            "judgements (1/s)": rate_hz,
+            "time of one (ms)": 1000.0 * one_s,
+            "judgements (count)": self._asked,
+            "model version (steps)": self._version,
+        }
+        level, message = Level.OK, f"{rate_hz:.0f} per second" if self._asked else "none asked yet"
+        if self._refusal:
+            level, message = Level.ERROR, f"cannot judge: {self._refusal}"
+        elif one_s > SLOW_S:
+            level, message = Level.WARN, f"{1000 * one_s:.0f} ms each: stop other programs"
+        yield Diagnostic("judgements", level, message, values)
 
     def _on_model(self, message: RewardModel) -> None:
         try:

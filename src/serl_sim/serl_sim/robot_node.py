@@ -7,6 +7,7 @@ drives a robot.
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import gymnasium as gym
@@ -22,6 +23,7 @@ from franka_impedance_controller import Gains
 from serl_actor.environment import EnvironmentConfig
 from serl_learner.codec import to_time
 from serl_learner.config import ConfigError
+from serl_learner.diagnostics import Diagnostic, Diagnostics
 from serl_learner.parameters import read_section
 from serl_learner.qos import COMMAND
 from serl_learner.run_node import run_node
@@ -29,6 +31,7 @@ from serl_msgs.msg import ControllerState
 
 from .arms import FINGER_JOINTS, MAX_GRIP_WIDTH
 from .robot import Pose as ToolPose
+from .robot_diagnostics import SimulationDiagnostics
 
 NAME = "cartesian_impedance_controller"  # as the controller that it stands for
 TICKS = 10  # of 1 ms between two states, at 100 Hz
@@ -54,6 +57,7 @@ class SimulatedRobotNode(Node):
         self._target: PoseStamped | None = None  # that has not been taken yet
         self._opening: float | None = None
         self._new_gains: Gains | None = None
+        self._states = self._overruns = self._rounds = 0  # published, late, of pictures
         self._declare_gains()
         sensor = qos_profile_sensor_data
         self._state = self.create_publisher(ControllerState, "~/controller_state", sensor)
@@ -68,6 +72,8 @@ class SimulatedRobotNode(Node):
 
     def run(self, stop: threading.Event) -> None:
         """Simulates until `stop`, as fast as the time goes by."""
+        self._diagnostics = SimulationDiagnostics(1e-3 * TICKS, 1.0 / FRAME_PERIOD_S)
+        Diagnostics(self, "robot_node", self._env.spec.id, self._diagnose)
         due_s = frame_due_s = time.monotonic()
         while not stop.is_set():
             self._obey()
@@ -76,9 +82,15 @@ class SimulatedRobotNode(Node):
             if time.monotonic() >= frame_due_s:
                 self._publish_images()
                 frame_due_s = max(frame_due_s + FRAME_PERIOD_S, time.monotonic())
-            due_s = max(due_s + 1e-3 * TICKS, time.monotonic() - LATE_S)
+            due_s += 1e-3 * TICKS
+            if time.monotonic() - due_s > LATE_S:
+                self._overruns += 1
+                due_s = time.monotonic() - LATE_S
             time.sleep(max(due_s - time.monotonic(), 0.0))
         self._env.close()
+
+    def _diagnose(self) -> Iterator[Diagnostic]:
+        return self._diagnostics.look(self._states, self._overruns, self._rounds)
 
     def _obey(self) -> None:
         """Takes what has been asked for since."""
@@ -110,6 +122,7 @@ class SimulatedRobotNode(Node):
         _fill(message.external_wrench.force, message.external_wrench.torque, robot.wrench)
         message.tau = law.tau.tolist()
         self._state.publish(message)
+        self._states += 1
         opening = self._env.opening
         self._opened.publish(Float64(data=opening))
         fingers = [opening * MAX_GRIP_WIDTH / 2] * len(FINGER_JOINTS)
@@ -120,6 +133,7 @@ class SimulatedRobotNode(Node):
         self._joints.publish(joints)
 
     def _publish_images(self) -> None:
+        self._rounds += 1
         stamp = to_time(time.time_ns())
         for name, pixels in self._env.cameras.render(self._robot.data).items():
             height, width, _ = pixels.shape
