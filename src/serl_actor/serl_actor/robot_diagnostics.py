@@ -1,5 +1,6 @@
 """How a robot over topics is doing: controller and cameras, in words that say what to do."""
 
+import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 SLOW_HZ = 10.0  # of a camera: not every observation has a new picture
 SLOWER = 0.7  # of its own fastest rate
 LATE_STATE_S, SILENT_S = 0.1, 1.0
+IDLE_S = 0.5  # since the last target: five steps at 10 Hz
 AHEAD_S = 0.02  # a stamp so far in the future is another machine's clock
 CLOCKS = "set both machines' clocks by chrony"
 REASONS = {
@@ -21,7 +23,7 @@ REASONS = {
     ControllerState.TARGET_NOT_FINITE: (Level.WARN, "refuses a target that is no number"),
     ControllerState.TARGET_NOT_UNIT: (Level.WARN, "refuses a target whose rotation is none"),
     ControllerState.TARGET_JUMP: (Level.WARN, "refuses a target too far from the tool"),
-    ControllerState.TARGET_STALE: (Level.WARN, "holds: no target for too long"),
+    ControllerState.TARGET_STALE: (Level.WARN, "holds: targets come too late"),
     ControllerState.SECOND_PUBLISHER: (
         Level.ERROR,
         "two publish target_pose: find them with ros2 topic info -v, and stop one",
@@ -45,7 +47,8 @@ class RobotDiagnostics:
         self._usual_hz = dict.fromkeys(cameras, 0.0)  # the fastest so far
 
     def look(self, link: "RobotLink", now_ns: int) -> Iterator[Diagnostic]:
-        yield controller(link.newest_state(), now_ns)
+        is_led = time.monotonic() - link.moved_at < IDLE_S
+        yield controller(link.newest_state(), now_ns, is_led)
         for name, rate in self._rates.items():
             pulse = link.camera_pulse(name)
             rate_hz = rate(pulse.taken)
@@ -53,12 +56,15 @@ class RobotDiagnostics:
             yield camera(name, pulse, rate_hz, self._usual_hz[name], now_ns)
 
 
-def controller(state: "RobotState | None", now_ns: int) -> Diagnostic:
+def controller(state: "RobotState | None", now_ns: int, is_led: bool) -> Diagnostic:
+    """`is_led`: targets are being sent."""
     if state is None:
         advice = "says nothing: bring it up, ros2 launch launch/robot.launch.py"
         return Diagnostic("controller", Level.STALE, advice)
     age_s = 1e-9 * (now_ns - state.stamp_ns)
     level, message = REASONS.get(state.reason, (Level.WARN, f"unknown reason {state.reason}"))
+    if state.reason == ControllerState.TARGET_STALE and not is_led:
+        level, message = Level.OK, "holds: nothing is asked of it"
     if age_s > SILENT_S:
         level, message = Level.ERROR, f"silent for {age_s:.1f} s: see what ros2_control says"
     elif age_s < -AHEAD_S:

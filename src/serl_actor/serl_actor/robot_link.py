@@ -1,5 +1,6 @@
 """What a robot and its cameras say over ROS topics, and what they are told."""
 
+import math
 import threading
 import time
 from collections import deque
@@ -99,6 +100,7 @@ class RobotLink:
             SetParametersAtomically, f"{controller}/set_parameters_atomically"
         )
         self._controller = controller
+        self.moved_at = -math.inf  # when the newest target was sent, monotonic s
         self._spinning = spinning(node, threading.Event())
         self._spinning.__enter__()
 
@@ -114,6 +116,7 @@ class RobotLink:
         position.x, position.y, position.z = map(float, pose[:3])
         orientation.x, orientation.y, orientation.z, orientation.w = map(float, pose[3:])
         self._target.publish(message)
+        self.moved_at = time.monotonic()
 
     def grip(self, opening: float) -> None:
         """0 closes, 1 opens."""

@@ -9,12 +9,13 @@ from rich.text import Text
 
 from serl_bringup.progress import Progress, mean
 from serl_bringup.run import Run
+from serl_learner.diagnostics import Level
 
 STATES = ("waiting for data", "training", "paced: waiting for fresh data", "stopped")
 
 
-def render(run: Run) -> Panel:
-    """The live panel of a run."""
+def render(run: Run, level: Level = Level.OK, worst: str = "") -> Panel:
+    """The live panel of a run. `worst`: of what its nodes say of themselves; its level."""
     parts = [ProgressBar(total=max(run.max_steps, 1), completed=run.env_steps), Text("")]
     if run.is_team:
         parts.append(_columns(*_team_rows(run)))
@@ -22,20 +23,26 @@ def render(run: Run) -> Panel:
         if run.is_team:
             parts += [Text(""), Rule(f"[bold]{agent.name}[/bold]", align="left", style="dim")]
         parts += _agent_parts(run, agent.progress)
+    if worst:
+        parts.append(Text(worst, style="bold red" if level is Level.ERROR else "yellow"))
     subtitle = f"{run.folder.path}   Ctrl-C stops and keeps everything"
     return Panel(Group(*parts), title=f"[bold]{run.task}[/bold]", subtitle=subtitle)
 
 
-def text(run: Run) -> str:
-    """The same in a line for each agent, for logs and pipes."""
+def text(run: Run, level: Level = Level.OK, worst: str = "") -> str:
+    """The same in a line for each agent, for logs and pipes, and one for `worst`."""
+    return "\n".join([*_lines(run), *([f"  {level.name} {worst}"] if worst else [])])
+
+
+def _lines(run: Run) -> list[str]:
     if not run.is_team:
-        return f"step {run.env_steps}/{run.max_steps}  {_line(run.agents[0].progress)}"
+        return [f"step {run.env_steps}/{run.max_steps}  {_line(run.agents[0].progress)}"]
     total = (
         f"step {run.env_steps}/{run.max_steps}  {run.robot_minutes:.1f} robot min  "
         f"{run.wall_minutes:.1f} wall min  episodes {run.episodes}  rescues {run.rescues}"
     )
     agents = (f"  {a.name}: step {a.progress.env_steps}  {_line(a.progress)}" for a in run.agents)
-    return "\n".join([total, *agents])
+    return [total, *agents]
 
 
 def _line(progress: Progress) -> str:

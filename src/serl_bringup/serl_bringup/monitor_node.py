@@ -6,24 +6,30 @@ import threading
 from collections.abc import Callable, Sequence
 
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from rclpy.signals import SignalHandlerOptions
 
-from serl_learner.qos import STATUS
+from serl_bringup.health import Health
+from serl_learner.diagnostics import TOPIC
+from serl_learner.qos import DIAGNOSTICS, STATUS
 from serl_msgs.msg import EpisodeSummary, LearnerStatus, Transition
 
 
 class MonitorNode(Node):
     """Queues every LearnerStatus and EpisodeSummary of the agents, in order of arrival.
 
-    `watch` is handed each transition that arrives; the newest ones, if it is slow.
+    `watch` is handed each transition that arrives; the newest ones, if it is slow. `health` takes
+    what all nodes say of themselves.
     """
 
     def __init__(self, agents: Sequence[str], watch: Callable[[Transition], None] | None):
         super().__init__("monitor")
         self.messages: queue.SimpleQueue[LearnerStatus | EpisodeSummary] = queue.SimpleQueue()
+        self.health = Health()
+        self.create_subscription(DiagnosticArray, TOPIC, self.health.take, DIAGNOSTICS)
         for agent in agents:
             for kind, topic in ((LearnerStatus, "learner"), (EpisodeSummary, "actor")):
                 self.create_subscription(
@@ -53,6 +59,10 @@ class Monitor:
         rclpy.try_shutdown()
         self._thread.join(timeout=5.0)
         self._node.destroy_node()
+
+    @property
+    def health(self) -> Health:
+        return self._node.health
 
     def drain(self, timeout_s: float) -> list[LearnerStatus | EpisodeSummary]:
         """Everything that has arrived; waits up to `timeout_s` for the first message."""

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.live import Live
 
 from serl_bringup import live_view, steering
+from serl_bringup.health import Health
 from serl_bringup.monitor_node import Monitor
 from serl_bringup.person_keys_node import PersonKeys
 from serl_bringup.processes import NodeProcess, ros_arguments
@@ -78,7 +79,8 @@ class Session:
             for name, agent in self._agents.items():
                 self._records[name] = Records(agent.folder.episodes, agent.folder.events)
                 stack.callback(self._records[name].close)
-            self._refresh = stack.enter_context(_screen(self._run, self._console))
+            screen = _screen(self._run, self._console, self._monitor.health)
+            self._refresh = stack.enter_context(screen)
             while not stopping() and actor.exit_code() != 0:
                 self._take(0.2)
                 for process in (*others, actor):
@@ -181,18 +183,18 @@ def _stop_signals() -> Iterator[Callable[[], bool]]:
 
 
 @contextmanager
-def _screen(run: Run, console: Console) -> Iterator[Callable[[], None]]:
+def _screen(run: Run, console: Console, health: Health) -> Iterator[Callable[[], None]]:
     """A function that refreshes the live panel, or without a terminal prints a line at times."""
     if console.is_terminal:
         with Live(console=console, refresh_per_second=4) as live:
-            yield lambda: live.update(live_view.render(run))
+            yield lambda: live.update(live_view.render(run, *health.worst()))
         return
     printed = [time.monotonic()]
 
     def refresh() -> None:
         if time.monotonic() - printed[0] >= PLAIN_LINE_PERIOD_S:
             printed[0] = time.monotonic()
-            console.print(live_view.text(run), soft_wrap=True)
+            console.print(live_view.text(run, *health.worst()), soft_wrap=True)
 
     yield refresh
     console.print(live_view.text(run), soft_wrap=True)
