@@ -43,9 +43,12 @@ class Health:
         for name, heard in sorted(self._heard.copy().items()):
             if now - heard.at > SILENT_S:
                 silent = f"{name.partition(':')[0]}: says nothing for {now - heard.at:.0f} s"
-                bad.append((RANK[Level.ERROR], Level.ERROR, f"{silent}: see its log"))
+                rank = RANK[Level.ERROR], False
+                bad.append((rank, Level.ERROR, f"{silent}: see its log"))
             elif heard.level is not Level.OK and now - heard.since >= LASTS_S:
-                bad.append((RANK[heard.level], heard.level, f"{name}: {heard.message}"))
+                # What the robot says of itself explains what others see of it.
+                rank = RANK[heard.level], name.startswith("robot_node")
+                bad.append((rank, heard.level, f"{name}: {heard.message}"))
         if not bad:
             return Level.OK, ""
         _, level, line = max(bad, key=lambda each: each[0])

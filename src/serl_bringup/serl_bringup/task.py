@@ -317,9 +317,14 @@ def _choose_observations(sections: dict[str, Any], wanted: str | None, where: st
     _override(sections, "environment.arguments.observations", chosen)
 
 
+def known_robots() -> list[str]:
+    """What --robot may name."""
+    return [SIMULATED, *sorted(p.stem for p in (config_directory() / "robots").glob("*.yaml"))]
+
+
 def _put_on_robot(sections: dict[str, Any], own: Any, robot: str, where: str) -> None:
     """Merges `with_robot`; of the simulation's arguments those stay that a robot has as well."""
-    known = [SIMULATED, *sorted(p.stem for p in (config_directory() / "robots").glob("*.yaml"))]
+    known = known_robots()
     expect(robot in known, "--robot", f"one of {', '.join(known)}", f"'{robot}'")
     expect(isinstance(own, dict), f"--robot {robot}", f"a section with_robot in {where}", "none")
     simulated = deepcopy(sections["environment"])
