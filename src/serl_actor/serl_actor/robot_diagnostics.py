@@ -100,12 +100,12 @@ def _judge(
         return Level.ERROR, f"refused: {pulse.wrong}"
     if pulse.newest_ns is None:
         return Level.STALE, f"no picture on {pulse.topic}: start its driver"
-    if age_s > MAX_AGE_S and rate_hz > 0.0:
-        return Level.ERROR, f"pictures arrive {age_s:.2f} s late: a slow network, or {CLOCKS}"
+    if pulse.late_s > MAX_AGE_S:
+        return Level.ERROR, f"arrives {pulse.late_s:.2f} s late: a slow network, or {CLOCKS}"
     if age_s > MAX_AGE_S:
         return Level.ERROR, f"no picture for {age_s:.1f} s: look at its driver and cable"
-    if age_s < -AHEAD_S:
-        return Level.WARN, f"its clock is {-age_s:.2f} s ahead: {CLOCKS}"
+    if pulse.late_s < -AHEAD_S:
+        return Level.WARN, f"its clock is {-pulse.late_s:.2f} s ahead: {CLOCKS}"
     if rate_hz < max(SLOW_HZ, SLOWER * usual_hz):
         usual = f", it had {usual_hz:.0f}" if usual_hz > rate_hz else ""
         return Level.WARN, f"{rate_hz:.0f} Hz{usual}: look at exposure time, USB and network"

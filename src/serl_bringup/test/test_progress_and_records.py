@@ -14,6 +14,7 @@ from serl_bringup.run import AgentRun, Run
 from serl_bringup.run_folder import RunFolder
 from serl_bringup.task import load_task
 from serl_learner.config import ConfigError
+from serl_learner.diagnostics import Level
 from serl_msgs.msg import EpisodeSummary, LearnerStatus
 
 
@@ -87,6 +88,18 @@ def test_the_view_shows_a_run_before_during_and_after(tmp_path):
     text = console.export_text()
     assert "starting" in text and "50 / 100" in text and "4.00" in text and "100 %" in text
     assert "step 50/100" in live_view.text(run) and "nan" not in live_view.text(run)
+
+
+def test_the_view_shows_what_is_worst(tmp_path):
+    console = Console(record=True, width=110)
+    run, worst = (
+        run_of(tmp_path, "agent"),
+        (Level.WARN, "robot_node: simulated at 0.81 of real time"),
+    )
+    console.print(live_view.render(run, *worst))
+    assert worst[1] in console.export_text()
+    assert live_view.text(run, *worst).splitlines()[1] == f"  WARN {worst[1]}"
+    assert len(live_view.text(run).splitlines()) == 1
 
 
 def test_the_view_shows_each_of_several_agents_and_all_together(tmp_path):

@@ -63,16 +63,12 @@ class Diagnostics:
         self._part = part if is_only else f"{namespace.strip('/')}/{part}"
         self._hardware, self._look = hardware, look
         self._publisher = node.create_publisher(DiagnosticArray, TOPIC, DIAGNOSTICS)
-        self.spent_s, self.rounds = 0.0, 0  # what this costs the node
         node.create_timer(PERIOD_S, self._publish)
 
     def _publish(self) -> None:
-        began_s = time.perf_counter()
         message = DiagnosticArray(status=[self._status(found) for found in self._look()])
         message.header.stamp = to_time(time.time_ns())
         self._publisher.publish(message)
-        self.spent_s += time.perf_counter() - began_s
-        self.rounds += 1
 
     def _status(self, found: Diagnostic) -> DiagnosticStatus:
         return DiagnosticStatus(

@@ -62,10 +62,8 @@ def training(pulse: TrainerPulse, status: TrainerStatus, config: LearnerConfig) 
 
 def run_folder(folder: Path, pulse: TrainerPulse) -> Diagnostic:
     """The disk that is left, and the age of the newest checkpoint."""
-    try:
-        disk = os.statvfs(folder)
-    except OSError as error:
-        return Diagnostic("run folder", Level.ERROR, f"{folder}: {error.strerror}")
+    there = next(path for path in (folder, *folder.parents) if path.exists())  # it may be made yet
+    disk = os.statvfs(there)
     free_gb = disk.f_bavail * disk.f_frsize / 1e9
     values = {"free (GB)": free_gb, "last checkpoint's age (s)": pulse.checkpoint_age_s}
     level, advice = Level.OK, ""

@@ -73,7 +73,8 @@ class TopicsNode(Node):
         for heard in (*everything, self._gripper):
             heard.arrived_s.clear()
             heard.ages_s.clear()
-        self._spin(LISTEN_S, lambda: False)
+        if any(heard.newest for heard in everything):
+            self._spin(LISTEN_S, lambda: False)
         target = f"{self._controller}/target_pose"
         writers = self.get_publishers_info_by_topic(target)
         state, gripper = self._state.newest, self._gripper.newest
