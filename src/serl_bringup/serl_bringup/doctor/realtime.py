@@ -26,7 +26,8 @@ def limits() -> Check:
     found = f"priority {priority}, locked memory {locked}"
     if (priority == resource.RLIM_INFINITY or priority >= 98) and memory == resource.RLIM_INFINITY:
         return Check("real-time limits", "ok", found)
-    advice = "on the computer of the robot: @realtime - rtprio 99 and - memlock unlimited, limits.d"
+    rights = "@realtime - rtprio 99, @realtime - memlock unlimited"
+    advice = f"on the computer of the robot, in /etc/security/limits.d: {rights}"
     return Check("real-time limits", "warn", found, advice)
 
 
