@@ -31,6 +31,7 @@ MAY_IMPORT = {
 }
 MAY_IMPORT_RCLPY = {
     "agent_link.py",
+    "body_publisher.py",
     "devices.py",
     "diagnostics.py",
     "discovery.py",

@@ -16,6 +16,7 @@ from serl_learner.config import ConfigError, expect
 from serl_learner.transition import Observation, Transition
 
 RETRY_S = 1.0  # between two resets while a camera or the reward fails
+Sink = Callable[[Transition], None]
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Agent:
     policy: PolicySource
     name: str = "agent"
     gate: Callable[[int], bool] = lambda sequence: True
-    sinks: Sequence[Callable[[Transition], None]] = ()  # each is handed every transition
+    sinks: Sequence[Sink] = ()  # each is handed every transition
     episode_sinks: Sequence[Callable[["EpisodeStats"], None]] = ()
     sequence: int = 0  # of its next transition
     episode: int = 0  # number of its current episode, between two: of the next

@@ -15,6 +15,7 @@ from rclpy.node import Node
 from serl_actor.actor import Actor, ActorConfig
 from serl_actor.actor_diagnostics import PaceDiagnostic, faults
 from serl_actor.agent_link import AgentLink
+from serl_actor.body_publisher import BodyPublisher, has_bodies
 from serl_actor.devices import intervening
 from serl_actor.environment import EnvironmentConfig, make_environment
 from serl_actor.intervention import InterventionConfig
@@ -70,6 +71,10 @@ class ActorNode(Node):
         self._actor: Actor | None = None  # while it runs
         self._pace = PaceDiagnostic()
         Diagnostics(self, name, self._environment.unwrapped.spec.id, self._diagnose)
+        self._watchers = []
+        if has_bodies(self._environment):
+            bodies = BodyPublisher(self, self._environment.unwrapped.body_poses)
+            self._watchers.append(lambda _: bodies.publish())
 
     def _make_environment(self) -> gym.Env:
         judges = {
@@ -111,7 +116,7 @@ class ActorNode(Node):
         torch.manual_seed(np.random.SeedSequence([self._run.seed, first]).generate_state(1)[0])
         self._actor = Actor(
             self._environment,
-            [link.agent() for link in self._links],
+            [link.agent(self._watchers) for link in self._links],
             self._config,
             actor=self.get_name(),
             seed=self._run.seed,

@@ -1,7 +1,7 @@
 """What one agent of an actor exchanges with its learner. Part of the actor's node."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from rclpy.duration import Duration
 from rclpy.node import Node
 
 from serl_actor import actor_diagnostics
-from serl_actor.actor import ActorConfig, Agent, EpisodeStats
+from serl_actor.actor import ActorConfig, Agent, EpisodeStats, Sink
 from serl_actor.latest_policy import LatestPolicy, Waiter, check_fits
 from serl_learner import qos
 from serl_learner.codec import decode_weights, encode_transition, to_nanoseconds, to_time
@@ -73,13 +73,13 @@ class AgentLink:
         may_miss = self.steps < self._config.random_steps
         return actor_diagnostics.policy(name, self._policy, self.steps, may_miss)
 
-    def agent(self) -> Agent:
-        """For the actor's loop; goes on where the log ends."""
+    def agent(self, sinks: Sequence[Sink]) -> Agent:
+        """For the actor's loop; goes on where the log ends. `sinks`: who else is told of a step."""
         return Agent(
             self._policy,
             self.name,
             self._policy.gate,
-            sinks=[lambda transition: self._log.append(encode_transition(transition))],
+            sinks=[lambda transition: self._log.append(encode_transition(transition)), *sinks],
             episode_sinks=[self._publish_episode],
             sequence=self._log.next_sequence,
             episode=self._log.next_episode,

@@ -3,7 +3,9 @@
 import contextlib
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
+from typing import Protocol
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
@@ -11,21 +13,32 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import MultiDOFJointState
+from std_msgs.msg import Float32
 
+from serl_actor.body_publisher import TOPIC as BODIES
 from serl_bringup.health import Health
 from serl_learner.diagnostics import TOPIC
 from serl_learner.qos import DIAGNOSTICS, STATUS
 from serl_msgs.msg import EpisodeSummary, LearnerStatus, Transition
 
 
+class Watcher(Protocol):
+    """Is handed what arrives; the newest, if it is slow."""
+
+    def transition(self, message: Transition) -> None: ...
+    def bodies(self, message: MultiDOFJointState) -> None: ...
+    def probability(self, agent: str, message: Float32) -> None: ...
+
+
 class MonitorNode(Node):
     """Queues every LearnerStatus and EpisodeSummary of the agents, in order of arrival.
 
-    `watch` is handed each transition that arrives; the newest ones, if it is slow. `health` takes
-    what all nodes say of themselves.
+
+    `watcher` is told of what a page shows; `health` takes what all nodes say of themselves.
     """
 
-    def __init__(self, agents: Sequence[str], watch: Callable[[Transition], None] | None):
+    def __init__(self, agents: Sequence[str], watcher: Watcher | None):
         super().__init__("monitor")
         self.messages: queue.SimpleQueue[LearnerStatus | EpisodeSummary] = queue.SimpleQueue()
         self.health = Health()
@@ -35,20 +48,29 @@ class MonitorNode(Node):
                 self.create_subscription(
                     kind, f"/{agent}/{topic}_status", self.messages.put, STATUS
                 )
-            if watch is not None:
-                topic = f"/{agent}/transitions"
-                self.create_subscription(Transition, topic, watch, qos_profile_sensor_data)
+        if watcher is not None:
+            self._watch(agents, watcher)
+
+    def _watch(self, agents: Sequence[str], watcher: Watcher) -> None:
+        sensor = qos_profile_sensor_data
+        self.create_subscription(MultiDOFJointState, BODIES, watcher.bodies, sensor)
+        for agent in agents:
+            judged = partial(watcher.probability, agent)
+            self.create_subscription(
+                Transition, f"/{agent}/transitions", watcher.transition, sensor
+            )
+            self.create_subscription(Float32, f"/{agent}/reward/probability", judged, sensor)
 
 
 class Monitor:
     """Runs a MonitorNode in a thread of its own, as a context manager."""
 
-    def __init__(self, *agents: str, watch: Callable[[Transition], None] | None = None):
-        self._agents, self._watch = agents, watch
+    def __init__(self, *agents: str, watcher: Watcher | None = None):
+        self._agents, self._watcher = agents, watcher
 
     def __enter__(self) -> "Monitor":
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-        self._node = MonitorNode(self._agents, self._watch)
+        self._node = MonitorNode(self._agents, self._watcher)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
         self._thread = threading.Thread(target=self._spin, daemon=True)

@@ -1,6 +1,5 @@
 """Runs a task's nodes until the actor is done, and shows and records what they report."""
 
-import contextlib
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -18,11 +17,10 @@ from serl_bringup.processes import NodeProcess, ros_arguments
 from serl_bringup.records import Records
 from serl_bringup.robot import nodes_of, simulated_robot
 from serl_bringup.run import AgentRun, Run
-from serl_learner.codec import decode_transition
-from serl_msgs.msg import LearnerStatus, Transition
+from serl_msgs.msg import LearnerStatus
 
 if TYPE_CHECKING:
-    from serl_bringup.viewer import Viewer
+    from serl_bringup.training_view import TrainingView
 
 PLAIN_LINE_PERIOD_S = 10.0
 RESTARTS = 3
@@ -53,13 +51,13 @@ class Session:
         console: Console,
         *,
         together: bool = False,
-        viewer: "Viewer | None" = None,
+        view: "TrainingView | None" = None,
     ):
-        """`together`: the learners of all agents in one process. `viewer` shows what they do."""
+        """`together`: the learners of all agents in one process. `view` shows what they do."""
         self._run = run
         self._agents = {agent.name: agent for agent in run.agents}
         self._together = together
-        self._viewer = viewer
+        self._view = view
         self._console = console
 
     def run(self) -> bool:
@@ -72,8 +70,7 @@ class Session:
             for process in (*others, actor):
                 stack.callback(process.stop)  # the last one first: the robot stops before others
             stopping = stack.enter_context(_stop_signals())
-            watch = self._watch if self._viewer else None
-            self._monitor = stack.enter_context(Monitor(*self._agents, watch=watch))
+            self._monitor = stack.enter_context(Monitor(*self._agents, watcher=self._view))
             self._listen_to_a_person(stack)
             self._records = {}
             for name, agent in self._agents.items():
@@ -151,21 +148,19 @@ class Session:
             f"{process.name} was killed: started again, goes on from its log and checkpoints"
         )
 
-    def _watch(self, message: Transition) -> None:
-        with contextlib.suppress(ValueError):  # the learner says so
-            self._viewer.step(decode_transition(message))
-
     def _take(self, timeout_s: float) -> None:
         for message in self._monitor.drain(timeout_s):
             progress, records = self._agents[message.agent].progress, self._records[message.agent]
             if isinstance(message, LearnerStatus):
                 progress.status(message)
                 records.status(message)
+                if self._view is not None:
+                    self._view.status(message)
             else:
                 progress.episode(message)
                 records.episode(message, progress.recent_success_rate, progress.wall_minutes)
-                if self._viewer is not None:
-                    self._viewer.episode(message)
+                if self._view is not None:
+                    self._view.episode(message, progress)
         self._refresh()
 
 

@@ -22,7 +22,7 @@ from serl_bringup.run import AgentRun, Run
 from serl_bringup.run_folder import RunFolder
 from serl_bringup.session import Session
 from serl_bringup.task import Task, load_task, load_tasks, overrides_of, save_team
-from serl_bringup.viewing import viewing
+from serl_bringup.viewing import training_view, viewing
 from serl_learner.backbone import TRAINED, make_backbone
 from serl_learner.compression import Compression
 from serl_learner.config import ConfigError, RunConfig, expect, load_task_file
@@ -89,7 +89,8 @@ def train(options: TrainOptions, console: Console) -> None:
         finished = True
     else:
         with viewing(options.view, run.task, console) as viewer:
-            finished = Session(run, console, together=options.together, viewer=viewer).run()
+            view = viewer and training_view(viewer, run)
+            finished = Session(run, console, together=options.together, view=view).run()
     episodes = options.evaluation_episodes if finished else 0
     conclude(run, options.algorithm, episodes, console)
 

@@ -15,6 +15,7 @@ from franka_impedance_controller import Gains
 from serl_actor.workspace import Workspace
 
 from .arms import ARMS, HeldObject, arm_spec, arm_urdf
+from .body_poses import body_poses
 from .geometry import canonical
 from .rendering import CAMERA_SIZE, CameraRenderer, OverviewRenderer
 from .robot import Pose, SimulatedRobot, impedance_controller
@@ -243,6 +244,10 @@ class ManipulationEnv(gym.Env):
         add_visual_meshes(spec, self.arm)
         add_backdrop(spec)
         return spec.compile()
+
+    def body_poses(self) -> dict[str, np.ndarray]:
+        """Where each body is, as `body_poses` gives it; for whoever watches."""
+        return body_poses(self.robot.model, self.robot.data)
 
     def close(self) -> None:
         for renderer in (self.cameras, self._overview):

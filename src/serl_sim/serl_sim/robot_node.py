@@ -20,6 +20,7 @@ from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Float64
 
 from franka_impedance_controller import Gains
+from serl_actor.body_publisher import BodyPublisher
 from serl_actor.environment import EnvironmentConfig
 from serl_learner.codec import to_time
 from serl_learner.config import ConfigError
@@ -63,6 +64,7 @@ class SimulatedRobotNode(Node):
         self._state = self.create_publisher(ControllerState, "~/controller_state", sensor)
         self._joints = self.create_publisher(JointState, "/joint_states", sensor)
         self._opened = self.create_publisher(Float64, "/gripper/state", sensor)
+        self._bodies = BodyPublisher(self, self._env.body_poses)
         self._images = {
             name: self.create_publisher(Image, f"/{name}/image_raw", sensor)
             for name in self._env.cameras.cameras
@@ -79,6 +81,7 @@ class SimulatedRobotNode(Node):
             self._obey()
             self._robot.run(TICKS)
             self._publish_state()
+            self._bodies.publish()
             if time.monotonic() >= frame_due_s:
                 self._publish_images()
                 frame_due_s = max(frame_due_s + FRAME_PERIOD_S, time.monotonic())

@@ -1,7 +1,6 @@
 """A simulated scene in 3D on the viewer's page, to be looked at from anywhere."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import gymnasium as gym
 import mujoco
@@ -16,42 +15,26 @@ SHOWN_GROUPS = 3  # of geoms: what MuJoCo shows by default
 GEOM = mujoco.mjtGeom
 
 
-class Places(NamedTuple):
-    """As MuJoCo has them."""
-
-    qpos: np.ndarray
-    mocap_pos: np.ndarray
-
-
 class SceneView:
     """Bodies once, with their shapes; then only where they are. Metres, base frame."""
 
-    def __init__(self, environment: ManipulationEnv, recording: rerun.RecordingStream):
-        self._seen = environment.robot.data
-        self._model = environment.overview_model()
-        self._data = mujoco.MjData(self._model)
+    def __init__(self, model: mujoco.MjModel, recording: rerun.RecordingStream):
         self._recording = recording
         recording.log(ROOT, rerun.ViewCoordinates.RIGHT_HAND_Z_UP, static=True)
-        for path, shapes in _geoms(self._model):
+        for path, shapes in _geoms(model):
             recording.log(path, *shapes, static=True)
 
-    def places(self) -> Places:
-        """Where everything is now."""
-        return Places(self._seen.qpos.copy(), self._seen.mocap_pos.copy())
-
-    def show(self, places: Places) -> None:
-        self._data.qpos[:], self._data.mocap_pos[:] = places.qpos, places.mocap_pos
-        mujoco.mj_kinematics(self._model, self._data)
-        for body in range(1, self._model.nbody):
-            where = rerun.Transform3D(
-                translation=self._data.xpos[body], quaternion=to_xyzw(self._data.xquat[body])
-            )
+    def show(self, poses: dict[str, np.ndarray]) -> None:
+        """Of bodies, as `body_poses` gives them."""
+        for body, pose in poses.items():
+            where = rerun.Transform3D(translation=pose[:3], quaternion=pose[3:])
             self._recording.log(f"{ROOT}/{body}", where)
 
 
-def shows(environment: gym.Env) -> bool:
-    """Whether this is a simulation that a SceneView can show."""
-    return isinstance(environment, ManipulationEnv)
+def scene_of(environment: gym.Env) -> mujoco.MjModel | None:
+    """What a SceneView shows of a simulation; None where this is none of ours."""
+    ours = isinstance(environment.unwrapped, ManipulationEnv)
+    return environment.unwrapped.overview_model() if ours else None
 
 
 def _geoms(model: mujoco.MjModel) -> Iterator[tuple[str, list[rerun.AsComponents]]]:
@@ -63,7 +46,8 @@ def _geoms(model: mujoco.MjModel) -> Iterator[tuple[str, list[rerun.AsComponents
             placed = rerun.Transform3D(
                 translation=model.geom_pos[geom], quaternion=to_xyzw(model.geom_quat[geom])
             )
-            yield f"{ROOT}/{model.geom_bodyid[geom]}/{geom}", [placed, shape]
+            body = model.body(model.geom_bodyid[geom]).name
+            yield f"{ROOT}/{body}/{geom}", [placed, shape]
 
 
 def _shape(model: mujoco.MjModel, geom: int, colour: np.ndarray) -> rerun.AsComponents | None:
