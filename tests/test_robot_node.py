@@ -4,11 +4,16 @@ import signal
 import sys
 from pathlib import Path
 
+import gymnasium as gym
+import mujoco
 import numpy as np
 import pytest
 import yaml
+from rclpy.qos import qos_profile_sensor_data
 from running import Process, wait_until
+from sensor_msgs.msg import JointState, MultiDOFJointState
 
+from serl_actor.body_publisher import TOPIC, decode_bodies
 from serl_actor.robot_env import RobotEnv
 from serl_actor.robot_link import RobotFault
 from serl_bringup.processes import node_environment
@@ -113,3 +118,27 @@ def test_a_robot_ends_in_order_when_it_is_told_to(start, env):
     appear(env)
     robot.process.send_signal(signal.SIGINT)
     assert robot.wait() == 0, robot.text
+
+
+def test_who_listens_is_told_where_the_bodies_are(start, node):
+    heard = {}
+
+    def hear(kind, topic):
+        node.create_subscription(kind, topic, heard.setdefault(kind, []).append, sensor)
+
+    sensor = qos_profile_sensor_data
+    hear(JointState, "/joint_states")
+    hear(MultiDOFJointState, TOPIC)
+    start()
+    wait_until(lambda: all(len(messages) >= 3 for messages in heard.values()), lambda: "messages")
+    poses = decode_bodies(heard[MultiDOFJointState][-1])
+    world = load_task(TASK, robot="sim_node", observations="state").world
+    env = gym.make(world.id, disable_env_checker=True, **world.arguments).unwrapped
+    robot = env.robot
+    robot.q[:] = heard[JointState][-1].position[: len(robot.q)]  # where it holds
+    mujoco.mj_kinematics(robot.model, robot.data)
+    expected = env.body_poses()
+    env.close()
+    assert list(poses) == list(expected) and "fixture" in poses
+    for link in ("panda_link1", "panda_link7"):
+        np.testing.assert_allclose(poses[link], expected[link], atol=1e-3)
