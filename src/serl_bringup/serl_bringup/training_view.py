@@ -35,15 +35,16 @@ class TrainingView:
         self._steps[step.agent] = step.sequence + 1
         moment = Moment(self._number, step.observation, step.action, step.reward)
         self._viewer.moment(moment)
+        if step.agent in self._probabilities:
+            self._viewer.probability(self._probabilities[step.agent])
         self._say(step.agent)
 
     def bodies(self, message: MultiDOFJointState) -> None:
         self._viewer.bodies(decode_bodies(message))
 
     def probability(self, agent: str, message: Float32) -> None:
+        """Comes before the step that it judges; and of agents that do not act, after a reset."""
         self._probabilities[agent] = message.data
-        self._viewer.probability(message.data)
-        self._say(agent)
 
     def status(self, message: LearnerStatus) -> None:
         names = {"critic loss": "critic_loss", "Q": "q_mean", "updates per step": "utd_ratio"}
@@ -53,11 +54,10 @@ class TrainingView:
     def episode(self, message: EpisodeSummary, progress: Progress) -> None:
         """`progress`: of its agent, with this episode."""
         self._viewer.episode(message)
-        values = {"episode length": progress.recent_length}
+        outcome = ("return", progress.recent_return)
         if progress.has_success:
-            values = {"success rate": progress.recent_success_rate} | values
-        else:
-            values = {"return": progress.recent_return} | values
+            outcome = ("success rate", progress.recent_success_rate)
+        values = dict([outcome, ("episode length", progress.recent_length)])
         self._viewer.training(message.agent, self._number, values)
 
     def _say(self, agent: str) -> None:

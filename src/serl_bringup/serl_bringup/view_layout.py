@@ -27,31 +27,32 @@ RECENT = {
 class Contents:
     """What there is to be seen."""
 
-    cameras: tuple[str, ...] = ()
-    observed: tuple[str, ...] = ()  # those, and everything else
+    observed: tuple[str, ...] = ()
+    cameras: tuple[str, ...] = ()  # those of it that are images
     scene: bool = False
     now: bool = False  # a line of text
     training: tuple[str, ...] = ()  # names of curves
+    agents: tuple[str, ...] = ()  # whose curves these are
 
 
 def arranged(contents: Contents) -> layout.Blueprint:
-    rows = [_seen(contents), _recent(contents), _training(contents)]
-    there = [(row, share) for row, share in zip(rows, (3, 1, 1), strict=True) if row is not None]
-    page = layout.Vertical(*[row for row, _ in there], row_shares=[share for _, share in there])
+    rows = [(5, _seen(contents))] if contents.cameras or contents.scene else []
+    if contents.now:
+        rows.append((1, layout.TextDocumentView(origin=NOW, name=NOW)))
+    rows.append((2, _recent(contents)))
+    if contents.training:
+        rows.append((2, _training(contents)))
+    page = layout.Vertical(*[row for _, row in rows], row_shares=[share for share, _ in rows])
     return layout.Blueprint(page, collapse_panels=True)
 
 
-def _seen(contents: Contents) -> layout.Horizontal | None:
-    """Cameras one above the other, the line of text below them, and the scene beside."""
+def _seen(contents: Contents) -> layout.Horizontal:
+    """Cameras, and beside them the scene, twice as wide as one."""
     views = [layout.Spatial2DView(origin=f"{CAMERAS}/{c}", name=c) for c in contents.cameras]
-    shares = [4] * len(views)
-    if contents.now:
-        views.append(layout.TextDocumentView(origin=NOW, name=NOW))
-        shares.append(1)
-    parts = [layout.Vertical(*views, row_shares=shares)] if views else []
     if contents.scene:
-        parts.append(layout.Spatial3DView(origin=ROOT, name="scene"))
-    return layout.Horizontal(*parts) if parts else None
+        views.append(layout.Spatial3DView(origin=ROOT, name=ROOT))
+    shares = [1] * len(contents.cameras) + [2] * contents.scene
+    return layout.Horizontal(*views, column_shares=shares)
 
 
 def _recent(contents: Contents) -> layout.Horizontal:
@@ -62,12 +63,13 @@ def _recent(contents: Contents) -> layout.Horizontal:
     return layout.Horizontal(*curves, endings)
 
 
-def _training(contents: Contents) -> layout.Horizontal | None:
+def _training(contents: Contents) -> layout.Horizontal:
     """All steps; a curve for each agent."""
-    names = contents.training
-    origins = [rerun.new_entity_path([TRAINING, name]) for name in names]
+    legend = layout.PlotLegend(visible=len(contents.agents) > 1)
     views = [
-        layout.TimeSeriesView(origin=origin, name=name)
-        for origin, name in zip(origins, names, strict=True)
+        layout.TimeSeriesView(
+            origin=rerun.new_entity_path([TRAINING, name]), name=name, plot_legend=legend
+        )
+        for name in contents.training
     ]
-    return layout.Horizontal(*views) if views else None
+    return layout.Horizontal(*views)

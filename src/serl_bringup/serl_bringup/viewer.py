@@ -155,10 +155,11 @@ class Viewer:
 
     def _show_training(self, agent: str, number: int, values: dict[str, float]) -> None:
         self._recording.set_time("step", sequence=number)
+        seen = self._contents
+        curves = tuple(dict.fromkeys((*seen.training, *values)))
+        agents = tuple(dict.fromkeys((*seen.agents, agent)))
+        self._contents = replace(seen, training=curves, agents=agents)
         for name, value in values.items():
-            if name not in self._contents.training:
-                names = (*self._contents.training, name)
-                self._contents = replace(self._contents, training=names)
             if not math.isnan(value):
                 self._recording.log([TRAINING, name, agent], rerun.Scalars(value))
 

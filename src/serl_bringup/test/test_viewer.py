@@ -333,7 +333,8 @@ class Noted(TrainingView):
 
     def transition(self, message):
         super().transition(message)
-        self.came.add("transition")
+        if "probability" in self.came:  # which is of this step
+            self.came.add("transition")
 
     def bodies(self, message):
         super().bodies(message)
