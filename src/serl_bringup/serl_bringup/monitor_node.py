@@ -34,7 +34,6 @@ class Watcher(Protocol):
 class MonitorNode(Node):
     """Queues every LearnerStatus and EpisodeSummary of the agents, in order of arrival.
 
-
     `watcher` is told of what a page shows; `health` takes what all nodes say of themselves.
     """
 
