@@ -134,12 +134,12 @@ install_python_packages() {
     if [[ -z $ros ]]; then run .venv/bin/python requirements/wheel_paths.py; fi
 }
 
-requirements_key() { { echo "$root $ros" && cat requirements/* scripts/setup.sh; } | sha256sum; }
+requirements_key() { { echo "$root $ros" && cat requirements/*.* scripts/setup.sh; } | sha256sum; }
 
 build_key() { # Python modules are linked into the build, not copied: only what is compiled or installed counts
     {
-        find src -name package.xml -o -name setup.py -o -name setup.cfg -o -path '*/resource/*'
-        find src -name CMakeLists.txt -printf '%h\n' | while read -r package; do
+        find src requirements -name package.xml -o -name setup.py -o -name setup.cfg -o -path '*/resource/*'
+        find src requirements -name CMakeLists.txt -printf '%h\n' | while read -r package; do
             find "$package" -type f -not -name '*.pyc'
         done
         find config launch -type f -not -name '*.pyc' # installed with serl_bringup
@@ -158,7 +158,9 @@ build_workspace() {
     # shellcheck source=env.sh
     source ./env.sh
     set -u
-    run python -m colcon build --symlink-install --event-handlers console_cohesion+
+    local places=(.)
+    if [[ -z $ros ]]; then places+=(requirements/tf2_msgs); fi # of which there are no wheels
+    run python -m colcon build --base-paths "${places[@]}" --symlink-install --event-handlers console_cohesion+
     [[ -e install/franka_impedance_controller/lib/libcartesian_impedance_controller.so ]] ||
         say "ros2_control not found: built without the controller plugin, which only a real robot needs"
 }
