@@ -105,21 +105,31 @@ def arm_urdf(arm: Arm, held: HeldObject | None) -> str:
 
     With nothing held the fingers slide, and the tool is the point between their tips.
     """
-    robot = description(arm)
+    robot = _with_tool(arm, held)
     for link in robot.findall("link"):
         for shape in link.findall("visual") + link.findall("collision"):
             link.remove(shape)
-    if held is None:
-        robot.extend(
-            ET.fromstring(
-                f"""<robot><link name="{TOOL_FRAME}"/>
-                <joint name="tool_joint" type="fixed"><origin xyz="0 0 0"/>
-                  <parent link="panda_hand_tcp"/><child link="{TOOL_FRAME}"/></joint></robot>"""
-            )
-        )
-    else:
-        _hold(robot, held)
     return ET.tostring(robot, encoding="unicode")
+
+
+def robot_description(arm: Arm, held: HeldObject | None) -> str:
+    """The same with its shapes, for people. Meshes are of the package example-robot-data."""
+    return ET.tostring(_with_tool(arm, held), encoding="unicode")
+
+
+def _with_tool(arm: Arm, held: HeldObject | None) -> ET.Element:
+    robot = description(arm)
+    if held is not None:
+        _hold(robot, held)
+        return robot
+    robot.extend(
+        ET.fromstring(
+            f"""<robot><link name="{TOOL_FRAME}"/>
+            <joint name="tool_joint" type="fixed"><origin xyz="0 0 0"/>
+              <parent link="panda_hand_tcp"/><child link="{TOOL_FRAME}"/></joint></robot>"""
+        )
+    )
+    return robot
 
 
 def _hold(robot: ET.Element, held: HeldObject) -> None:
@@ -138,7 +148,7 @@ def _hold(robot: ET.Element, held: HeldObject) -> None:
             f"""<robot>
             <link name="held_object"><inertial><origin xyz="0 0 0"/><mass value="{held.mass}"/>
               <inertia ixx="{ixx}" iyy="{iyy}" izz="{izz}" ixy="0" ixz="0" iyz="0"/>
-            </inertial></link>
+            </inertial><visual><geometry><box size="{x} {y} {z}"/></geometry></visual></link>
             <joint name="held_object_joint" type="fixed"><origin xyz="0 0 {held.tip - z / 2}"/>
               <parent link="panda_hand_tcp"/><child link="held_object"/></joint>
             <link name="{TOOL_FRAME}"/>

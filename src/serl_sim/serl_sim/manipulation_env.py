@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 from franka_impedance_controller import Gains
 from serl_actor.workspace import Workspace
 
-from .arms import ARMS, HeldObject, arm_spec, arm_urdf
+from .arms import ARMS, HeldObject, arm_spec, arm_urdf, robot_description
 from .body_poses import body_poses
 from .geometry import canonical
 from .rendering import CAMERA_SIZE, CameraRenderer, OverviewRenderer
@@ -248,6 +248,10 @@ class ManipulationEnv(gym.Env):
     def body_poses(self) -> dict[str, np.ndarray]:
         """Where each body is, as `body_poses` gives it; for whoever watches."""
         return body_poses(self.robot.model, self.robot.data)
+
+    def robot_description(self) -> str:
+        """The URDF of arm, gripper and what it holds, with their shapes."""
+        return robot_description(self.arm, self._held)
 
     def close(self) -> None:
         for renderer in (self.cameras, self._overview):

@@ -33,6 +33,7 @@ from serl_msgs.msg import ControllerState
 from .arms import FINGER_JOINTS, MAX_GRIP_WIDTH
 from .robot import Pose as ToolPose
 from .robot_diagnostics import SimulationDiagnostics
+from .scene_messages import SceneMessages
 
 NAME = "cartesian_impedance_controller"  # as the controller that it stands for
 TICKS = 10  # of 1 ms between two states, at 100 Hz
@@ -69,6 +70,7 @@ class SimulatedRobotNode(Node):
             name: self.create_publisher(Image, f"/{name}/image_raw", sensor)
             for name in self._env.cameras.cameras
         }
+        self._scene = SceneMessages(self, self._env, to_time(time.time_ns()))
         self.create_subscription(PoseStamped, "~/target_pose", self._on_target, COMMAND)
         self.create_subscription(Float64, "/gripper/command", self._on_gripper, COMMAND)
 
@@ -84,6 +86,7 @@ class SimulatedRobotNode(Node):
             self._bodies.publish()
             if time.monotonic() >= frame_due_s:
                 self._publish_images()
+                self._scene.publish_frames(self._joint_positions(), to_time(time.time_ns()))
                 frame_due_s = max(frame_due_s + FRAME_PERIOD_S, time.monotonic())
             due_s += 1e-3 * TICKS
             if time.monotonic() - due_s > LATE_S:
@@ -116,7 +119,8 @@ class SimulatedRobotNode(Node):
     def _publish_state(self) -> None:
         law, robot = self._robot.controller.state, self._robot
         message = ControllerState(reason=int(law.reason), clipped=law.clipped_axes.tolist())
-        message.header.stamp, message.header.frame_id = to_time(time.time_ns()), "base"
+        message.header.stamp = to_time(time.time_ns())
+        message.header.frame_id = self._scene.root
         message.pose = _pose(_vector(robot.pose))
         message.target_pose, message.filtered_pose = _pose(law.target), _pose(law.filtered)
         message.clipped_pose = _pose(law.clipped)
@@ -126,14 +130,18 @@ class SimulatedRobotNode(Node):
         message.tau = law.tau.tolist()
         self._state.publish(message)
         self._states += 1
-        opening = self._env.opening
-        self._opened.publish(Float64(data=opening))
-        fingers = [opening * MAX_GRIP_WIDTH / 2] * len(FINGER_JOINTS)
-        joints = JointState(name=[*self._env.arm.joint_names, *FINGER_JOINTS])
+        self._opened.publish(Float64(data=self._env.opening))
+        positions = self._joint_positions()
+        joints = JointState(name=list(positions), position=list(positions.values()))
         joints.header.stamp = message.header.stamp
-        joints.position = [*robot.q.tolist(), *fingers]
-        joints.velocity = [*robot.dq.tolist(), *[0.0] * len(fingers)]
+        joints.velocity = [*robot.dq.tolist(), *[0.0] * len(FINGER_JOINTS)]
         self._joints.publish(joints)
+
+    def _joint_positions(self) -> dict[str, float]:
+        """rad, m; the fingers come last."""
+        fingers = [self._env.opening * MAX_GRIP_WIDTH / 2] * len(FINGER_JOINTS)
+        names = (*self._env.arm.joint_names, *FINGER_JOINTS)
+        return dict(zip(names, [*self._robot.q.tolist(), *fingers], strict=True))
 
     def _publish_images(self) -> None:
         self._rounds += 1
