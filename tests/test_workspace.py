@@ -40,6 +40,7 @@ MAY_IMPORT_RCLPY = {
     "transition_log.py",
     "reset_client.py",
     "robot_link.py",
+    "scene_messages.py",
     "reward_client.py",
     "teleoperation_topics.py",
 }  # and every *_node.py

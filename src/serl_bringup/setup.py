@@ -17,5 +17,10 @@ setup(
             for name in FOLDERS
         ),
     ],
-    entry_points={"console_scripts": ["serl = serl_bringup.cli:main"]},
+    entry_points={
+        "console_scripts": [
+            "serl = serl_bringup.cli:main",
+            "display_node = serl_bringup.display_node:main",
+        ]
+    },
 )

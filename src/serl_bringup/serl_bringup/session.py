@@ -1,5 +1,6 @@
 """Runs a task's nodes until the actor is done, and shows and records what they report."""
 
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -63,12 +64,15 @@ class Session:
     def run(self) -> bool:
         with ExitStack() as stack:
             stack.enter_context(nodes_of(self._run.agents[0].task))
+            self._console.print(f"its topics are in ROS_DOMAIN_ID={os.environ['ROS_DOMAIN_ID']}")
             learners = self._start_learners()
             others = [*learners, *self._start_reward_nodes(), *self._start_reset_agent()]
             others += self._start_robot()
             actor = self._actor = self._start_shared("serl_actor.actor_node")
             for process in (*others, actor):
                 stack.callback(process.stop)  # the last one first: the robot stops before others
+            for display in self._start_display():  # nothing waits for it, and it may end
+                stack.callback(display.stop)
             stopping = stack.enter_context(_stop_signals())
             self._monitor = stack.enter_context(Monitor(*self._agents, watcher=self._view))
             self._listen_to_a_person(stack)
@@ -111,6 +115,11 @@ class Session:
             return []
         folder = self._run.folder
         return [simulated_robot(folder.config, folder.logs / "robot_node.log")]
+
+    def _start_display(self) -> list[NodeProcess]:
+        """For rviz and Foxglove."""
+        on_topics = bool(self._run.agents[0].task.robot)
+        return [self._start_shared("serl_bringup.display_node")] if on_topics else []
 
     def _start_own(self, module: str, agent: AgentRun) -> NodeProcess:
         """A node of one agent."""
