@@ -21,6 +21,7 @@ AXES = ("x", "y", "z", "rx", "ry", "rz")
 METERS_PER_NEWTON = 0.01
 LEAST_FORCE = 0.2  # N; an arrow needs a length
 CLIP_LENGTH = 0.05  # of a line along an axis that is clipped
+BEFORE_TOOL = np.array([0.12, 0.0, 0.04])  # where neither hand nor arm hides words
 REASONS = {
     ControllerState.HOLDING: "holds: no target yet, or after a stop",
     ControllerState.TARGET_NOT_FINITE: "target refused: not a number",
@@ -37,6 +38,7 @@ REASONS = {
 # Light enough for rviz's dark background, dark enough for a white one.
 BLUE, RED, ORANGE, YELLOW = (0.25, 0.6, 1.0), (0.9, 0.2, 0.2), (1.0, 0.5, 0.1), (0.95, 0.8, 0.1)
 WHITE, GREEN_PIXEL, WHITE_PIXEL = (0.95, 0.95, 0.95), (40, 200, 80), (255, 255, 255)
+FONT = cv2.FONT_HERSHEY_SIMPLEX
 # Pairs of corners of a box, each corner three bits; they differ in one.
 EDGES = [(a, a | bit) for a in range(8) for bit in (1, 2, 4) if not a & bit]
 
@@ -84,14 +86,13 @@ def markers(state: ControllerState, workspace: Workspace, status: str) -> list[M
         for end in (position, position + CLIP_LENGTH * np.sign(pull[axis]) * np.eye(3)[axis])
     ]
     box = workspace.box
-    above = np.array([*(box.low + box.high)[:2] / 2, box.high[2] + 0.12])
-    beside = position + np.array([0.0, 0.0, 0.06])
+    before = np.array([box.high[0] + 0.15, (box.low[1] + box.high[1]) / 2, box.high[2] + 0.1])
     shown = [
         _lines("workspace", state.header, _edges(box), 0.0015, BLUE),
         _force(state.header, position, rotation.apply(force)),
         _lines("clipped", state.header, lines, 0.003, YELLOW),
-        _text("tool", state.header, beside, tool_text(state), 0.012, ORANGE),
-        _text("status", state.header, above, status, 0.016, WHITE),
+        _text("tool", state.header, position + BEFORE_TOOL, tool_text(state), 0.012, ORANGE),
+        _text("status", state.header, before, status, 0.016, WHITE),
     ]
     if workspace.keep_out is not None:
         edges = _edges(workspace.keep_out)
@@ -125,7 +126,7 @@ def picture(pixels: np.ndarray, header: Header, probability: float | None, succe
         where = (round(width / 32), height - round(height / 32))
         for colour, thickness in (((0, 0, 0), 3), (WHITE_PIXEL, 1)):  # an outline first
             text = f"p = {probability:.2f}"
-            cv2.putText(pixels, text, where, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, thickness)
+            cv2.putText(pixels, text, where, FONT, scale, colour, thickness, cv2.LINE_AA)
     if success:
         frame = max(width // 32, 1)
         cv2.rectangle(pixels, (0, 0), (width - 1, height - 1), GREEN_PIXEL, 2 * frame)
@@ -140,7 +141,7 @@ def _edges(box: Box) -> list[np.ndarray]:
 
 
 def _force(header: Header, tool: np.ndarray, force: np.ndarray) -> Marker:
-    marker = _marker("force", header, Marker.ARROW, (0.004, 0.01, 0.012), ORANGE)
+    marker = _marker("force", header, Marker.ARROW, (0.01, 0.02, 0.02), ORANGE)
     if np.linalg.norm(force) < LEAST_FORCE:
         marker.action = Marker.DELETE
     marker.points = [_point(tool), _point(tool + METERS_PER_NEWTON * force)]

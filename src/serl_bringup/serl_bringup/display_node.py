@@ -1,6 +1,7 @@
 """Shows a robot that is trained over topics in rviz and Foxglove; it only listens.
 
-Of what arrives faster than it shows, it keeps the newest message, as bytes.
+While nobody looks it does not even do that. Of what comes faster than it shows, it keeps the
+newest.
 """
 
 import queue
@@ -13,6 +14,7 @@ from geometry_msgs.msg import PoseStamped, TransformStamped
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from rclpy.serialization import deserialize_message
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
 from std_msgs.msg import Float32
 from tf2_msgs.msg import TFMessage
@@ -34,23 +36,33 @@ POSES = ("target_pose", "clipped_pose", "tool_pose")
 
 
 class Newest:
-    """Subscriptions that cost next to nothing: messages stay bytes until they are asked for."""
+    """The newest message of topics: bytes, until it is asked for; and only while it is open."""
 
     def __init__(self, node: Node):
         self._node = node
-        self._received: dict[str, tuple[type, bytes]] = {}
+        self._kinds: dict[str, type] = {}
+        self._received: dict[str, bytes] = {}
+        self._subscriptions: list[Subscription] = []
 
-    def listen(self, kind: type, topic: str) -> None:
-        keep = partial(self._keep, kind, topic)
-        self._node.create_subscription(kind, topic, keep, qos_profile_sensor_data, raw=True)
+    def add(self, topic: str, kind: type) -> None:
+        self._kinds[topic] = kind
+
+    def open(self) -> None:
+        if self._subscriptions:
+            return
+        for topic, kind in self._kinds.items():
+            keep, qos = partial(self._received.__setitem__, topic), qos_profile_sensor_data
+            made = self._node.create_subscription(kind, topic, keep, qos, raw=True)
+            self._subscriptions.append(made)
+
+    def close(self) -> None:
+        while self._subscriptions:
+            self._node.destroy_subscription(self._subscriptions.pop())
 
     def take(self, topic: str) -> Any | None:
         """What has come since it was last asked for."""
-        kind, data = self._received.pop(topic, (None, None))
-        return None if kind is None else deserialize_message(data, kind)
-
-    def _keep(self, kind: type, topic: str, data: bytes) -> None:
-        self._received[topic] = kind, data
+        data = self._received.pop(topic, None)
+        return None if data is None else deserialize_message(data, self._kinds[topic])
 
 
 class AgentView:
@@ -64,8 +76,8 @@ class AgentView:
         self._reports: queue.SimpleQueue[LearnerStatus | EpisodeSummary] = queue.SimpleQueue()
         self._newest = newest
         self._steps, self._judged = f"/{name}/transitions", f"/{name}/reward/probability"
-        newest.listen(Transition, self._steps)
-        newest.listen(Float32, self._judged)
+        newest.add(self._steps, Transition)
+        newest.add(self._judged, Float32)
         for kind, topic in ((LearnerStatus, "learner_status"), (EpisodeSummary, "actor_status")):
             node.create_subscription(kind, f"/{name}/{topic}", self._reports.put, STATUS)
 
@@ -109,9 +121,9 @@ class DisplayNode(Node):
         self._agents = [AgentView(self, self._newest, name) for name in read_agents(self)]
         self._acting = self._agents[0]
         self._controller = f"{CONTROLLER}/controller_state"
-        self._newest.listen(ControllerState, self._controller)
+        self._newest.add(self._controller, ControllerState)
         for topic in self._cameras.values():
-            self._newest.listen(Image, topic)
+            self._newest.add(topic, Image)
         topics: dict[str, type] = {"/display/markers": MarkerArray, "/tf": TFMessage}
         topics |= {f"/display/{name}": PoseStamped for name in POSES}
         topics |= {f"/display/{name}/image": Image for name in self._cameras}
@@ -120,7 +132,10 @@ class DisplayNode(Node):
     def run(self, stop: threading.Event) -> None:
         while not stop.wait(PERIOD_S):
             if any(publisher.get_subscription_count() for publisher in self._shown.values()):
+                self._newest.open()
                 self._show()
+            else:  # what is heard costs its senders as well
+                self._newest.close()
 
     def _show(self) -> None:
         for agent in self._agents:

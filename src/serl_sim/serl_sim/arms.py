@@ -148,7 +148,8 @@ def _hold(robot: ET.Element, held: HeldObject) -> None:
             f"""<robot>
             <link name="held_object"><inertial><origin xyz="0 0 0"/><mass value="{held.mass}"/>
               <inertia ixx="{ixx}" iyy="{iyy}" izz="{izz}" ixy="0" ixz="0" iyz="0"/>
-            </inertial><visual><geometry><box size="{x} {y} {z}"/></geometry></visual></link>
+            </inertial><visual><geometry><box size="{x} {y} {z}"/></geometry>
+              <material name="held"><color rgba="0.10 0.19 0.42 1"/></material></visual></link>
             <joint name="held_object_joint" type="fixed"><origin xyz="0 0 {held.tip - z / 2}"/>
               <parent link="panda_hand_tcp"/><child link="held_object"/></joint>
             <link name="{TOOL_FRAME}"/>
