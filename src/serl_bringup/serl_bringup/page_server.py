@@ -11,7 +11,7 @@ from serl_learner.config import ConfigError
 
 HOST = "127.0.0.1"
 DATA_PORT, PAGE_PORT = 9876, 9090
-MEMORY = "256MB"  # of what a page that is opened late is shown
+MEMORY = "512MB"  # of what a page that is opened late is shown
 START_S = 30.0  # a busy machine takes seconds
 STOP_S = 2.0
 
