@@ -19,7 +19,7 @@ from serl_actor.body_publisher import BodyPublisher, has_bodies
 from serl_actor.devices import intervening
 from serl_actor.environment import EnvironmentConfig, make_environment
 from serl_actor.intervention import InterventionConfig
-from serl_actor.judged import JudgedEnvironment
+from serl_actor.judged import FINAL, JudgedEnvironment
 from serl_actor.planned_reset import PlannedReset
 from serl_actor.reset import ResetConfig
 from serl_actor.reset_client import ResetClient
@@ -91,7 +91,7 @@ class ActorNode(Node):
         judge = judges if self._is_team else next(iter(judges.values()), None)
         planned = read_section(self, "reset", ResetConfig).source != "environment"
         sources = {sections.get("reward", {}).get("source") for sections in self._agents.values()}
-        confirms = planned and "human" not in sources  # a person's word needs no second one
+        confirms = planned and not sources & FINAL
         judged = resets = None
         if judges:
             judged = partial(JudgedEnvironment, judge=judge, ready=ready, confirms=confirms)

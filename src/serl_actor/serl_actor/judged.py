@@ -12,6 +12,8 @@ from serl_learner.transition import Observation
 
 ASK_AGAIN_S = 0.05  # while a person has not judged yet
 PERSON_PATIENCE_S = 120.0  # for a person to judge an episode that has ended
+# Sources that are asked once: a person, and a pose, which is the arm's own and goes with it.
+FINAL = {"human", "pose"}
 
 
 class RewardFault(Fault):

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from serl_actor.environment import make_environment
 from serl_actor.evaluation import EvaluationResult, evaluate, evaluate_turns
-from serl_actor.judged import JudgedEnvironment
+from serl_actor.judged import FINAL, JudgedEnvironment
 from serl_actor.latest_policy import check_fits
 from serl_actor.planned_reset import PlannedReset
 from serl_actor.reset import DEFAULT_AGENT, ResetPlanner
@@ -148,5 +148,7 @@ def _maker(agents: Agents, seed: int) -> Callable[..., gym.Env]:
         resets = robot_resets(first, seed)
     judged = None
     if judges:
-        judged = partial(JudgedEnvironment, judge=judge, confirms=resets is not None)
+        sources = {agent.task.reward.source for agent in agents.values()}
+        confirms = resets is not None and not sources & FINAL
+        judged = partial(JudgedEnvironment, judge=judge, confirms=confirms)
     return partial(make_environment, first.environment, resets=resets, judged=judged)
