@@ -21,7 +21,8 @@ AXES = ("x", "y", "z", "rx", "ry", "rz")
 METERS_PER_NEWTON = 0.01
 LEAST_FORCE = 0.2  # N; an arrow needs a length
 CLIP_LENGTH = 0.05  # of a line along an axis that is clipped
-BEFORE_TOOL = np.array([0.12, 0.0, 0.04])  # where neither hand nor arm hides words
+# Where neither hand nor arm hides words.
+BESIDE_TOOL, BESIDE_BOX = np.array([0.0, 0.11, 0.02]), np.array([0.0, 0.16, 0.08])
 REASONS = {
     ControllerState.HOLDING: "holds: no target yet, or after a stop",
     ControllerState.TARGET_NOT_FINITE: "target refused: not a number",
@@ -86,13 +87,13 @@ def markers(state: ControllerState, workspace: Workspace, status: str) -> list[M
         for end in (position, position + CLIP_LENGTH * np.sign(pull[axis]) * np.eye(3)[axis])
     ]
     box = workspace.box
-    before = np.array([box.high[0] + 0.15, (box.low[1] + box.high[1]) / 2, box.high[2] + 0.1])
+    corner = np.array([(box.low + box.high)[0] / 2, *box.high[1:]])
     shown = [
         _lines("workspace", state.header, _edges(box), 0.0015, BLUE),
         _force(state.header, position, rotation.apply(force)),
         _lines("clipped", state.header, lines, 0.003, YELLOW),
-        _text("tool", state.header, position + BEFORE_TOOL, tool_text(state), 0.012, ORANGE),
-        _text("status", state.header, before, status, 0.016, WHITE),
+        _text("tool", state.header, position + BESIDE_TOOL, tool_text(state), 0.012, ORANGE),
+        _text("status", state.header, corner + BESIDE_BOX, status, 0.014, WHITE),
     ]
     if workspace.keep_out is not None:
         edges = _edges(workspace.keep_out)
@@ -123,7 +124,7 @@ def picture(pixels: np.ndarray, header: Header, probability: float | None, succe
     height, width, _ = pixels.shape
     if probability is not None:
         scale = width / 320
-        where = (round(width / 32), height - round(height / 32))
+        where = (width // 12, height - height // 12)  # within the frame
         for colour, thickness in (((0, 0, 0), 3), (WHITE_PIXEL, 1)):  # an outline first
             text = f"p = {probability:.2f}"
             cv2.putText(pixels, text, where, FONT, scale, colour, thickness, cv2.LINE_AA)
