@@ -15,15 +15,16 @@ def add(commands) -> None:
 
 def _doctor(arguments) -> int:
     from serl_bringup.doctor import Setup, run
-    from serl_bringup.task import known_robots, load_tasks
 
     robot, task, address = arguments.robot, arguments.task, arguments.robot_ip
     if robot is None:
         expect(task is None and address is None, "--task, --robot-ip", "--robot as well", "none")
         return run()
+    from serl_bringup.task import SIMULATED, known_robots, load_tasks
+
     known = known_robots()
     expect(robot in known, "--robot", f"one of {', '.join(known)}", f"'{robot}'")
     cameras = {}
     for each in (load_tasks(task, robot=robot) if task else {}).values():
         cameras |= each.environment.arguments.get("cameras", {})
-    return run(Setup(robot, cameras, address or ""))
+    return run(Setup(robot, robot != SIMULATED, cameras, address or ""))

@@ -9,7 +9,6 @@ from rich.table import Table
 
 from serl_bringup.doctor import devices, franka, link, machine, network, realtime, robot, software
 from serl_bringup.doctor.check import Check
-from serl_bringup.task import SIMULATED
 
 STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 FRANKA = ("fr3", "franka")
@@ -20,6 +19,7 @@ class Setup:
     """The robot that is asked about, besides what a run in simulation needs."""
 
     robot: str  # of config/robots, or sim_node
+    is_real: bool = True  # and not simulated by a node
     cameras: Mapping[str, str] = field(default_factory=dict)  # of its task: name to topic
     address: str = ""  # of its control box
 
@@ -60,7 +60,7 @@ def checks() -> Iterator[Check]:
 
 def robot_checks(setup: Setup) -> Iterator[Check]:
     """What a robot needs besides; of one that a node simulates, that it is there."""
-    if setup.robot != SIMULATED:
+    if setup.is_real:
         yield from _computer_checks()
     if setup.robot in FRANKA:
         yield from franka.versions()
