@@ -32,7 +32,8 @@ class Health:
     def take(self, message: DiagnosticArray) -> None:
         now = self._clock()
         for status in message.status:
-            level, before = Level(status.level[0]), self._heard.get(status.name)
+            level = Level(min(status.level[0], Level.STALE))  # other nodes' may be any byte
+            before = self._heard.get(status.name)
             same = before is not None and (before.level is Level.OK) == (level is Level.OK)
             since = before.since if same else now
             self._heard[status.name] = _Heard(level, status.message, since, now)
