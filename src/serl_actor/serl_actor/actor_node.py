@@ -89,13 +89,13 @@ class ActorNode(Node):
 
         # Of an only agent, a reset need not say that it acts.
         judge = judges if self._is_team else next(iter(judges.values()), None)
-        planned = read_section(self, "reset", ResetConfig).source != "environment"
+        reset = read_section(self, "reset", ResetConfig)
         sources = {sections.get("reward", {}).get("source") for sections in self._agents.values()}
-        confirms = planned and not sources & FINAL
+        confirms = reset.lets_go and not sources & FINAL
         judged = resets = None
         if judges:
             judged = partial(JudgedEnvironment, judge=judge, ready=ready, confirms=confirms)
-        if planned:
+        if reset.source != "environment":
             resets = partial(
                 PlannedReset,
                 planner=ResetClient(self),

@@ -53,6 +53,13 @@ class ResetConfig:
         self._check_start()
         self._check_stirring()
 
+    @property
+    def lets_go(self) -> bool:
+        """Whether what was achieved stays when the arm is driven away."""
+        if self.source == "environment":
+            return False
+        return self.source == "agents" or self.gripper is not None
+
     def _check_start(self) -> None:
         pose = list(self.start_pose)
         if pose:

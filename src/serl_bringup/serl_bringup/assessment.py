@@ -149,6 +149,6 @@ def _maker(agents: Agents, seed: int) -> Callable[..., gym.Env]:
     judged = None
     if judges:
         sources = {agent.task.reward.source for agent in agents.values()}
-        confirms = resets is not None and not sources & FINAL
+        confirms = resets is not None and first.reset.lets_go and not sources & FINAL
         judged = partial(JudgedEnvironment, judge=judge, confirms=confirms)
     return partial(make_environment, first.environment, resets=resets, judged=judged)
