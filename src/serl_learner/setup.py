@@ -12,7 +12,7 @@ setup(
     entry_points={
         "console_scripts": [
             "learner_node = serl_learner.learner_node:main",
-            "learners_node = serl_learner.learners_node:main",
+            "container_node = serl_learner.container_node:main",
         ]
     },
 )

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from serl_bringup.nodes import RunNode
 from serl_learner.discovery import RANGE, local_discovery
 
 PR_SET_PDEATHSIG = 1
@@ -24,6 +25,12 @@ class NodeProcess:
         self._log = log
         self._command = [sys.executable, "-m", module, *arguments]
         self._start()
+
+    @classmethod
+    def of(cls, node: RunNode, log: Path, name: str = "") -> "NodeProcess":
+        arguments = node.arguments or ros_arguments(node.namespace, node.parameters)
+        module = f"{node.package}.{node.executable}"
+        return cls(name or node.executable, module, list(arguments), log)
 
     def _start(self) -> None:
         with self._log.open("ab") as output:
@@ -78,13 +85,18 @@ def _die_with_parent() -> None:
 
 
 def node_environment(domain: int, local: bool = True) -> dict[str, str]:
-    """What the nodes share: discovery, one domain, one thread per mathematics library.
+    """What the nodes share: discovery, one domain, and `process_environment`.
 
     `local`: they find those of this machine alone, unless the shell says otherwise.
     """
     return {
         **(local_discovery() if local and RANGE not in os.environ else {}),
         "ROS_DOMAIN_ID": str(domain),
-        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
-        "PYTHONUNBUFFERED": "1",
+        **process_environment(),
     }
+
+
+def process_environment() -> dict[str, str]:
+    """One thread per mathematics library, unless the shell says otherwise; each line at once."""
+    threads = os.environ.get("OMP_NUM_THREADS", "1")
+    return {"OMP_NUM_THREADS": threads, "PYTHONUNBUFFERED": "1"}

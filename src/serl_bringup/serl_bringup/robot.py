@@ -12,6 +12,7 @@ import gymnasium as gym
 
 from serl_actor.planned_reset import PlannedReset
 from serl_actor.reset import ResetPlanner
+from serl_bringup.nodes import simulated_robot
 from serl_bringup.processes import NodeProcess, node_environment
 from serl_bringup.task import Task
 from serl_learner.config import ConfigError
@@ -35,12 +36,6 @@ def nodes_of(task: Task) -> Iterator[None]:
         yield
 
 
-def simulated_robot(config: Path, log: Path) -> NodeProcess:
-    """The node that stands for the robot of the task that `config` holds."""
-    arguments = ["--ros-args", "--params-file", str(config)]
-    return NodeProcess("robot_node", "serl_sim.robot_node", arguments, log)
-
-
 @contextmanager
 def robot_of(task: Task) -> Iterator[None]:
     """An environment that this process makes finds its robot; one that is simulated runs."""
@@ -52,7 +47,8 @@ def robot_of(task: Task) -> Iterator[None]:
         if task.world is not None:
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="serl_robot_")))
             task.save(folder / "config.yaml")
-            node = simulated_robot(folder / "config.yaml", folder / "robot_node.log")
+            robot = simulated_robot(folder / "config.yaml")
+            node = NodeProcess.of(robot, folder / "robot_node.log")
             stack.callback(node.stop)
         yield
 

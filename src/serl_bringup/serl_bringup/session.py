@@ -13,18 +13,18 @@ from rich.live import Live
 from serl_bringup import live_view, steering
 from serl_bringup.health import Health
 from serl_bringup.monitor_node import Monitor
+from serl_bringup.nodes import RESTARTS, RunNode, run_nodes
 from serl_bringup.person_keys_node import PersonKeys
-from serl_bringup.processes import NodeProcess, ros_arguments
+from serl_bringup.processes import NodeProcess
 from serl_bringup.records import Records
-from serl_bringup.robot import nodes_of, simulated_robot
-from serl_bringup.run import AgentRun, Run
+from serl_bringup.robot import nodes_of
+from serl_bringup.run import Run
 from serl_msgs.msg import LearnerStatus
 
 if TYPE_CHECKING:
     from serl_bringup.training_view import TrainingView
 
 PLAIN_LINE_PERIOD_S = 10.0
-RESTARTS = 3
 
 
 class NodeError(Exception):
@@ -65,14 +65,13 @@ class Session:
         with ExitStack() as stack:
             stack.enter_context(nodes_of(self._run.agents[0].task))
             self._console.print(f"its topics are in ROS_DOMAIN_ID={os.environ['ROS_DOMAIN_ID']}")
-            learners = self._start_learners()
-            others = [*learners, *self._start_reward_nodes(), *self._start_reset_agent()]
-            others += self._start_robot()
-            actor = self._actor = self._start_shared("serl_actor.actor_node")
-            for process in (*others, actor):
+            nodes = run_nodes(self._run.folder.path, together=self._together)
+            started = [(node, self._start(node)) for node in nodes]
+            learners = [process for node, process in started if node.package == "serl_learner"]
+            processes = [process for node, process in started if not node.spare]
+            actor = self._actor = processes[-1]
+            for _, process in started:
                 stack.callback(process.stop)  # the last one first: the robot stops before others
-            for display in self._start_display():  # nothing waits for it, and it may end
-                stack.callback(display.stop)
             stopping = stack.enter_context(_stop_signals())
             self._monitor = stack.enter_context(Monitor(*self._agents, watcher=self._view))
             self._listen_to_a_person(stack)
@@ -84,7 +83,7 @@ class Session:
             self._refresh = stack.enter_context(screen)
             while not stopping() and actor.exit_code() != 0:
                 self._take(0.2)
-                for process in (*others, actor):
+                for process in processes:
                     self._keep_alive(process)
             actor.stop()
             for learner in learners:
@@ -94,45 +93,12 @@ class Session:
                 agent.progress.ended = time.monotonic()
         return not stopping() and self._run.env_steps >= self._run.max_steps
 
-    def _start_learners(self) -> list[NodeProcess]:
-        if not self._together:
-            return [self._start_own("serl_learner.learner_node", a) for a in self._run.agents]
-        files = [f"{agent.name}={agent.folder.config}" for agent in self._run.agents]
-        log = self._run.folder.logs / "learners_node.log"
-        return [NodeProcess("learners_node", "serl_learner.learners_node", files, log)]
-
-    def _start_reward_nodes(self) -> list[NodeProcess]:
-        judged = [a for a in self._run.agents if a.task.reward.source != "environment"]
-        return [self._start_own("serl_reward.reward_node", agent) for agent in judged]
-
-    def _start_reset_agent(self) -> list[NodeProcess]:
-        if self._run.reset_source == "environment":
-            return []
-        return [self._start_shared("serl_actor.reset_agent_node")]
-
-    def _start_robot(self) -> list[NodeProcess]:
-        if self._run.agents[0].task.world is None:
-            return []
-        folder = self._run.folder
-        return [simulated_robot(folder.config, folder.logs / "robot_node.log")]
-
-    def _start_display(self) -> list[NodeProcess]:
-        """For rviz and Foxglove."""
-        on_topics = bool(self._run.agents[0].task.robot)
-        return [self._start_shared("serl_bringup.display_node")] if on_topics else []
-
-    def _start_own(self, module: str, agent: AgentRun) -> NodeProcess:
-        """A node of one agent."""
-        node = module.rsplit(".", 1)[-1]
-        name = f"{agent.name}/{node}" if self._run.is_team else node
-        arguments = ros_arguments(agent.name, agent.folder.config)
-        return NodeProcess(name, module, arguments, agent.folder.logs / f"{node}.log")
-
-    def _start_shared(self, module: str) -> NodeProcess:
-        """A node that all agents share."""
-        node, folder = module.rsplit(".", 1)[-1], self._run.folder
-        arguments = ros_arguments(self._run.namespace, folder.config)
-        return NodeProcess(node, module, arguments, folder.logs / f"{node}.log")
+    def _start(self, node: RunNode) -> NodeProcess:
+        """With its log beside its parameters."""
+        folder = (node.parameters or self._run.folder.config).parent
+        name = f"{node.namespace}/{node.executable}" if self._run.is_team else node.executable
+        log = folder / "logs" / f"{node.executable}.log"
+        return NodeProcess.of(node, log, name.removeprefix("/"))
 
     def _listen_to_a_person(self, stack: ExitStack) -> None:
         labelled = [a.name for a in self._run.agents if a.task.reward.source == "human"]

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ament_index_python.packages import get_package_share_directory
 
 from franka_impedance_controller import Gains
 from serl_actor.actor import ActorConfig
 from serl_actor.environment import EnvironmentConfig
 from serl_actor.intervention import InterventionConfig
 from serl_actor.reset import DEFAULT_AGENT, ResetConfig
+from serl_bringup.config_files import SIMULATED, find_file, names, split_agent
 from serl_learner.bc import BCConfig
 from serl_learner.config import (
     ConfigError,
@@ -85,7 +85,6 @@ class Task:
         _write(asdict(self), path)
 
 
-SIMULATED = "sim_node"  # the robot that a node simulates
 # Arguments that an environment in simulation and a robot have in common.
 BOX = {"action_scale", "box_low", "box_high", "keep_out_low", "keep_out_high"}
 ON_ROBOT = BOX | {name for name in dir(Gains) if not name.startswith("_")}
@@ -109,41 +108,11 @@ def save_team(tasks: dict[str, Task], name: str, run: RunConfig, path: Path) -> 
     _write(shared | {"agents": told}, path)
 
 
-def config_directory() -> Path:
-    """Holds `tasks` and `gains`, one YAML file each."""
-    return Path(get_package_share_directory("serl_bringup"), "config")
-
-
-def find_task_file(name: str) -> Path:
-    """A task by name, or by the path of its YAML file."""
-    return _find("task", config_directory() / "tasks", name)
-
-
-def _split_agent(name: str) -> tuple[str, str]:
-    """`TASK/AGENT`, or `FILE.yaml/AGENT`, as both; the agent is empty where none is named."""
-    if name.endswith((".yaml", ".yml")):
-        return name, ""
-    file, _, agent = name.rpartition("/")
-    return (file, agent) if file else (name, "")
-
-
-def _find(kind: str, directory: Path, name: str) -> Path:
-    if name.endswith((".yaml", ".yml")):
-        return Path(name)
-    path = directory / f"{name}.yaml"
-    if not path.exists():
-        known = ", ".join(sorted(p.stem for p in directory.glob("*.yaml")))
-        raise ConfigError(
-            f"unknown {kind} '{name}': expected one of {known}, or a path to a YAML file"
-        )
-    return path
-
-
 def load_gains(name: str) -> dict[str, Any]:
     """A gain set by name, or by the path of its YAML file: names of Gains' fields, and values."""
     if not isinstance(name, str):
         raise ConfigError(f"gains: expected the name of a gain set, got {name!r}")
-    path = _find("gains", config_directory() / "gains", name)
+    path = find_file("gains", name)
     gains = load_task_file(path)
     known = [field for field in dir(Gains) if not field.startswith("_")]
     where = f"{path.parent.name}/{path.name}"
@@ -179,8 +148,8 @@ def load_tasks(
     the environment, which may override its values one by one. Raises ConfigError with one line that
     names the key, the value and what was expected.
     """
-    file, chosen = _split_agent(name or "gymnasium")
-    path = find_task_file(file)
+    file, chosen = split_agent(name or "gymnasium")
+    path = find_file("tasks", file)
     sections = load_task_file(path)
     where = path.name
     if environment_id:
@@ -319,7 +288,7 @@ def _choose_observations(sections: dict[str, Any], wanted: str | None, where: st
 
 def known_robots() -> list[str]:
     """What --robot may name."""
-    return [SIMULATED, *sorted(p.stem for p in (config_directory() / "robots").glob("*.yaml"))]
+    return [SIMULATED, *names("robots")]
 
 
 def _put_on_robot(sections: dict[str, Any], own: Any, robot: str, where: str) -> None:

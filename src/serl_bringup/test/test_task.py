@@ -5,9 +5,8 @@ import yaml
 from scipy.spatial.transform import Rotation
 
 from franka_impedance_controller import Gains
+from serl_bringup.config_files import find_file, names
 from serl_bringup.task import (
-    config_directory,
-    find_task_file,
     load_gains,
     load_task,
     load_tasks,
@@ -22,16 +21,12 @@ def write(path, sections):
     return str(path)
 
 
-def shipped(kind):
-    return sorted(path.stem for path in (config_directory() / kind).glob("*.yaml"))
-
-
-@pytest.mark.parametrize("name", shipped("tasks"))
+@pytest.mark.parametrize("name", names("tasks"))
 def test_every_shipped_task_loads(name):
     assert all(task.environment.id for task in load_tasks(name).values())
 
 
-@pytest.mark.parametrize("name", shipped("gains"))
+@pytest.mark.parametrize("name", names("gains"))
 def test_every_shipped_gain_set_is_one_of_the_law(name):
     gains = load_gains(name)
     assert gains.keys() >= {"stiffness", "damping", "clip_positive", "clip_negative"}
@@ -86,7 +81,7 @@ def test_a_file_of_weights_is_found_from_everywhere(tmp_path, monkeypatch):
 
 def test_an_unknown_task_names_those_there_are():
     with pytest.raises(ConfigError, match=r"unknown task 'pcb'.*pcb_insertion"):
-        find_task_file("pcb")
+        find_file("tasks", "pcb")
 
 
 def test_an_unknown_key_is_named_with_its_file(tmp_path):

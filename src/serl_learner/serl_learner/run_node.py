@@ -7,7 +7,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 import rclpy
@@ -31,7 +31,8 @@ class Runnable(Protocol):
 def run_node(*makes: Callable[[], Runnable]) -> int:
     """Makes the node, spins it in a thread, runs it; the exit code.
 
-    Of several nodes each runs in a thread of its own; what one raises stops the others.
+    Several are made one after the other, each in a thread of its own (a graphics context belongs
+    to one), the last in this one. When one is done, or raises, all end: the last one first.
 
     0: done, or stopped by SIGINT or SIGTERM (a second one ends the process at once); 2: bad input
     or a disk that does not take more, told in one line; 1: a fault of ours, with its traceback.
@@ -39,11 +40,7 @@ def run_node(*makes: Callable[[], Runnable]) -> int:
     stop = _stop_on_signals()
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     try:
-        nodes = [make() for make in makes]
-        with ExitStack() as stack:
-            for node in nodes:
-                stack.enter_context(spinning(node, stop))
-            _run_all(nodes, stop)
+        _run_all(makes, stop)
     except (ConfigError, OSError) as error:
         with suppress(OSError):  # standard error may be a file on the disk that is full
             print(error, file=sys.stderr, flush=True)
@@ -57,11 +54,12 @@ def run_node(*makes: Callable[[], Runnable]) -> int:
 
 
 def _stop_on_signals() -> threading.Event:
-    stop = threading.Event()
+    stop, asked = threading.Event(), threading.Event()
 
     def handle(number: int, frame: object) -> None:
-        if stop.is_set():
+        if asked.is_set():
             os._exit(128 + number)
+        asked.set()
         stop.set()
 
     signal.signal(signal.SIGINT, handle)
@@ -69,22 +67,34 @@ def _stop_on_signals() -> threading.Event:
     return stop
 
 
-def _run_all(nodes: Sequence[Runnable], stop: threading.Event) -> None:
-    """The last one in this thread; raises the first error."""
+def _run_all(makes: Sequence[Callable[[], Runnable]], stop: threading.Event) -> None:
+    """`stop` is the last one's; it is set when any is done. Raises the first error."""
     errors: list[Exception] = []
 
-    def run(node: Runnable) -> None:
+    def live(make: Callable[[], Runnable], made: threading.Event, end: threading.Event) -> None:
         try:
-            node.run(stop)
+            node = make()
+            with spinning(node, end):
+                made.set()
+                node.run(end)
         except Exception as error:
             errors.append(error)
+        finally:
+            made.set()
             stop.set()
 
-    threads = [threading.Thread(target=run, args=(node,)) for node in nodes[:-1]]
-    for thread in threads:
+    *others, last = makes
+    living = []
+    for make in others:
+        made, end = threading.Event(), threading.Event()
+        thread = threading.Thread(target=live, args=(make, made, end))
         thread.start()
-    run(nodes[-1])
-    for thread in threads:
+        living.append((thread, end))
+        made.wait()
+    if not stop.is_set():
+        live(last, threading.Event(), stop)
+    for thread, end in reversed(living):
+        end.set()
         thread.join()
     if errors:
         raise errors[0]
