@@ -2,11 +2,7 @@
 
 import itertools
 import json
-import os
-import pty
-import re
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from running import wait_until
 from serl_command import command, environment, serl
+from terminal import Terminal
 
 from serl_bringup.task import find_task_file
 from serl_learner.transition_log import load_transitions
@@ -23,70 +19,12 @@ from serl_learner.transition_log import load_transitions
 pytestmark = pytest.mark.ros
 
 
-COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-
-
-class Terminal:
-    """A command in a terminal: what it prints, and keys to press."""
-
-    def __init__(self, *arguments):
-        self._keyboard, terminal = pty.openpty()
-        self.text = ""
-        self.process = subprocess.Popen(
-            command(*arguments),
-            stdin=terminal,
-            stdout=terminal,
-            stderr=terminal,
-            env=environment(),
-            start_new_session=True,
-            # A shell in the background ignores Ctrl-C, and so would what it starts.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )
-        os.close(terminal)
-        os.set_blocking(self._keyboard, False)
-
-    def press(self, keys: bytes) -> None:
-        os.write(self._keyboard, keys)
-
-    def shows(self, text: str, keys: bytes = b"") -> None:
-        """Waits until it has printed that, pressing the keys again and again."""
-
-        def printed() -> bool:
-            self.take()
-            if keys and text not in self.text:
-                self.press(keys)
-            return text in self.text
-
-        wait_until(printed, lambda: f"{text!r} in:\n{self.text}")
-
-    def ends(self) -> int:
-        def ended() -> bool:
-            self.take()
-            return self.process.poll() is not None
-
-        wait_until(ended, lambda: f"an end of:\n{self.text}")
-        self.take()
-        return self.process.returncode
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        os.close(self._keyboard)
-
-    def take(self) -> None:
-        try:
-            while data := os.read(self._keyboard, 4096):
-                self.text += COLOURS.sub("", data.decode(errors="replace"))
-        except (BlockingIOError, OSError):  # nothing now; nobody at the other end
-            pass
-
-
 @pytest.fixture
 def terminal() -> Iterator[Callable[..., Terminal]]:
     started = []
 
     def start(*arguments) -> Terminal:
-        started.append(Terminal(*arguments))
+        started.append(Terminal(command(*arguments), environment()))
         return started[-1]
 
     yield start
@@ -187,19 +125,19 @@ def test_a_person_corrects_the_policy_while_it_trains(terminal, tmp_path):
 
 def test_mistakes_are_told_in_one_line(tmp_path):
     output = ("--output", tmp_path / "demos.mcap")
-    pipe = {"stdin": subprocess.DEVNULL}
+    nowhere = {"start_new_session": True}  # without a terminal
     for device, message in (
-        ("keyboard", "keys: expected a terminal as standard input"),
+        ("keyboard", "keys: expected a terminal to press them in"),
         ("mouse", "device: expected one of none, scripted, spacemouse, gamepad"),
         ("none", "--device: expected scripted, or one that a person holds, got none"),
     ):
-        done = serl("demos", "record", "pcb_insertion", "--device", device, *output, **pipe)
+        done = serl("demos", "record", "pcb_insertion", "--device", device, *output, **nowhere)
         assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
         assert message in done.stderr
     assert not list(tmp_path.iterdir())
     left = tmp_path / "demos.part"
     left.write_bytes(b"what a person has shown")
-    done = serl("demos", "record", "pcb_insertion", "--device", "keyboard", *output, **pipe)
+    done = serl("demos", "record", "pcb_insertion", "--device", "keyboard", *output, **nowhere)
     assert done.returncode == 2 and "is what a killed recording left: filter it" in done.stderr
     assert left.read_bytes() == b"what a person has shown"
 

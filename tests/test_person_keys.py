@@ -2,8 +2,6 @@
 
 import os
 import pty
-import sys
-from pathlib import Path
 
 import pytest
 from rclpy.executors import SingleThreadedExecutor
@@ -11,6 +9,7 @@ from rclpy.node import Node
 from running import wait_until
 from std_msgs.msg import Bool, Empty
 
+from serl_bringup import keys
 from serl_bringup.person_keys_node import PersonKeys
 from serl_learner.config import ConfigError
 from serl_learner.qos import COMMAND
@@ -30,8 +29,8 @@ def test_space_is_a_success_and_f_a_failure(statuses, monkeypatch):
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     keyboard, terminal = pty.openpty()
-    with os.fdopen(terminal) as standard_input:
-        monkeypatch.setattr(sys, "stdin", standard_input)
+    with os.fdopen(terminal):
+        monkeypatch.setattr(keys, "TERMINAL", os.ttyname(terminal))
         with PersonKeys(["agent"], [""]):
             for topic in ("reward/label", "/reset/confirm"):
                 wait_until(lambda topic=topic: node.count_publishers(topic) > 0, lambda: "it")
@@ -56,7 +55,6 @@ def test_space_is_a_success_and_f_a_failure(statuses, monkeypatch):
 
 
 def test_without_a_terminal_it_is_said(monkeypatch):
-    with Path(os.devnull).open() as nothing:
-        monkeypatch.setattr(sys, "stdin", nothing)
-        with pytest.raises(ConfigError, match="keys: expected a terminal as standard input"):
-            PersonKeys(["agent"]).__enter__()
+    monkeypatch.setattr(keys, "TERMINAL", "/dev/none")
+    with pytest.raises(ConfigError, match="keys: expected a terminal to press them in"):
+        PersonKeys(["agent"]).__enter__()

@@ -11,6 +11,8 @@ import pytest
 import yaml
 
 from franka_impedance_controller import RobotModel
+from serl_actor.parallel_gripper import ParallelGripper
+from serl_learner.config import from_dict
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "config"
@@ -131,6 +133,28 @@ def test_robot_file(name):
     assert not nodes[ARM].keys() & load(CONFIG / "gains/precision.yaml")["/**"].keys()
     for path in xacro_files(CONFIG / f"robots/{name}.urdf.xacro"):
         assert path.exists()
+
+
+@pytest.mark.parametrize("name", ROBOTS)
+def test_a_gripper_has_its_bridge(name):
+    """What moves it comes up too; and the joint opens as far as it is asked to."""
+    shared = robot(name)["/**"]
+    bringup, section = shared["bringup"], shared.get("gripper")
+    has_bridge = {"package": "serl_actor", "executable": "gripper_node"}
+    assert bringup.get("nodes", {}).get("gripper") == (has_bridge if section else None)
+    if section is None:
+        return
+    gripper = from_dict(ParallelGripper, section, f"{name}: gripper")
+    mover = gripper.action.split("/")[0]
+    assert mover in bringup["controllers"] or mover in bringup["nodes"]
+    if name in MADE_HERE:
+        assert gripper.joint == robot(name)[mover]["joint"]
+        joints = ElementTree.fromstring(urdf(name)).iter("joint")
+        (limit,) = [j.find("limit") for j in joints if j.get("name") == gripper.joint]
+        limits = float(limit.get("lower")), float(limit.get("upper"))
+        assert (gripper.closed, gripper.opened) == limits
+    else:
+        assert gripper.joint in robot(name)[mover]["joint_names"]
 
 
 @pytest.mark.parametrize("name", MADE_HERE)

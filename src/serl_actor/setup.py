@@ -11,6 +11,7 @@ setup(
     entry_points={
         "console_scripts": [
             "actor_node = serl_actor.actor_node:main",
+            "gripper_node = serl_actor.gripper_node:main",
             "reset_agent_node = serl_actor.reset_agent_node:main",
         ]
     },

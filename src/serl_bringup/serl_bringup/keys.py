@@ -2,7 +2,6 @@
 
 import os
 import select
-import sys
 import termios
 import tty
 
@@ -10,24 +9,27 @@ from serl_learner.config import ConfigError
 
 SPACE = b" "  # a success
 FAILURE = b"fF"
+TERMINAL = "/dev/tty"  # the process's own; under `ros2 launch`, standard input is none
 
 
 class Keys:
     """The terminal gives each key at once, without showing it, while this context is open.
 
-    Raises ConfigError where standard input is no terminal.
+    Raises ConfigError where the process has no terminal.
     """
 
     def __enter__(self) -> "Keys":
-        if not sys.stdin.isatty():
-            raise ConfigError("keys: expected a terminal as standard input, to press them in")
-        self._file = sys.stdin.fileno()
+        try:
+            self._file = os.open(TERMINAL, os.O_RDWR | os.O_NOCTTY)
+        except OSError:
+            raise ConfigError("keys: expected a terminal to press them in, got none") from None
         self._before = termios.tcgetattr(self._file)
         tty.setcbreak(self._file)
         return self
 
     def __exit__(self, *_: object) -> None:
         termios.tcsetattr(self._file, termios.TCSADRAIN, self._before)
+        os.close(self._file)
 
     def pressed(self, timeout_s: float = 0.0) -> bytes:
         """The keys pressed since this was last asked; waits for the first one up to the timeout."""

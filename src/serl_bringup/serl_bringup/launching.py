@@ -104,8 +104,10 @@ def _ending(name: str) -> Exited:
     """Who was killed comes back; who ends by itself, as the actor does, ends the run."""
     kills = count(1)
 
-    def ended(process: ProcessExited, _: LaunchContext) -> Action | None:
+    def ended(process: ProcessExited, context: LaunchContext) -> Action | None:
         code = process.returncode
+        if context.is_shutdown:
+            return None
         if code == 0:
             return Shutdown(reason=f"{name} is done")
         if code > 0 or next(kills) > RESTARTS:

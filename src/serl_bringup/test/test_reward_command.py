@@ -1,5 +1,6 @@
 """`serl reward`: from frames to a judged classifier, and what each command says to bad files."""
 
+import fcntl
 import itertools
 import json
 import os
@@ -213,7 +214,7 @@ def test_collect_without_cameras_is_refused():
 )
 def test_a_mistake_gets_one_line(arguments, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "stdin", open(os.devnull))  # noqa: PTH123, SIM115
+    monkeypatch.setattr("serl_bringup.keys.TERMINAL", "/dev/none")
     for name in ("text.mcap", "text.safetensors"):
         (tmp_path / name).write_text("no such data")
     code, _, err = serl(monkeypatch, capsys, *arguments)
@@ -240,8 +241,8 @@ def test_check_refuses_what_the_classifier_has_not_been_trained_on(
 
 def test_the_space_bar_is_seen_at_once_and_the_terminal_is_restored(monkeypatch):
     person, terminal = pty.openpty()
-    with os.fdopen(terminal) as stdin:
-        monkeypatch.setattr(sys, "stdin", stdin)
+    with os.fdopen(terminal):
+        monkeypatch.setattr("serl_bringup.keys.TERMINAL", os.ttyname(terminal))
         before = termios.tcgetattr(terminal)
         with Keys() as keys:
             assert not keys.space()
@@ -261,7 +262,13 @@ def test_a_person_labels_in_a_terminal(tmp_path):
     arguments = ["reward", "collect", TASK, *options]
     code = f"import sys; sys.argv[1:] = {arguments!r}; from serl_bringup.cli import main; main()"
     command = [sys.executable, "-c", code]
-    with subprocess.Popen(command, stdin=terminal, stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        command,
+        stdin=terminal,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(terminal, termios.TIOCSCTTY, 0),
+    ) as process:
         until = time.monotonic() + 60
         while process.poll() is None and time.monotonic() < until:
             os.write(person, b" ")
