@@ -31,7 +31,7 @@ def commands() -> Iterator[str]:
 @pytest.mark.parametrize("line", sorted(set(commands())))
 def test_a_command_of_the_documentation_is_understood(line):
     arguments = shlex.split(line)[1:]
-    assert callable(cli.parser().parse_args(arguments).command)
+    assert callable(cli.make_parser().parse_args(arguments).command)
 
 
 def anchors(page: Path) -> set[str]:

@@ -61,14 +61,3 @@ def empty_values(value, where: str = "") -> Iterator[str]:
             yield from empty_values(item, f"{where}.{key}")
     elif value is None or value in ({}, []):
         yield where
-
-
-def test_launch_files_name_nodes_and_files_that_exist():
-    for path in ROOT.glob("launch/*.py"):
-        text = path.read_text()
-        compile(text, str(path), "exec")
-        for name in re.findall(r'"(config/[\w/.]+)"', text):
-            assert (ROOT / name).exists(), f"{path.name}: no {name}"
-        for package, executable in re.findall(r'package="(serl_\w+)",\s*executable="(\w+)"', text):
-            scripts = (ROOT / "src" / package / "setup.py").read_text()
-            assert f'"{executable} = ' in scripts, f"{path.name}: no {package} {executable}"

@@ -48,7 +48,7 @@ def _tell_thread_error(error: threading.ExceptHookArgs) -> None:
 
 def main() -> None:
     threading.excepthook = _tell_thread_error
-    arguments = parser().parse_args()
+    arguments = make_parser().parse_args()
     try:
         code = arguments.command(arguments)
     except ConfigError as error:
@@ -63,7 +63,7 @@ def main() -> None:
     sys.exit(code)
 
 
-def parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     """Of every command, with what it takes."""
     parser = _Parser(
         prog="serl",
