@@ -85,11 +85,11 @@ def test_killed_nodes_come_back_and_ctrl_c_ends_all(launch, tmp_path):
 
 def test_all_nodes_in_one_process_train_to_the_last_step(launch, tmp_path):
     run = tmp_path / "run"
-    new = {"robot": "sim_node", "demos": 1, "max_steps": 15, "run_dir": run}
+    new = {"observations": "state", "demos": 1, "max_steps": 40, "run_dir": run}
     training = launch("pcb_insertion", processes="one", **new)
     assert training.ends() == 0, training.text
     assert training.text.count("process started") == 2  # the preparation, the container
-    assert logged(run) == 15
+    assert logged(run) == 40
     assert not node_processes(run)
 
 

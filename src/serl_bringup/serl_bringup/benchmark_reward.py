@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from serl_bringup.benchmark_learner import ACTION_SIZE, VISION_SPEC, random_transition
-from serl_bringup.processes import NodeProcess, node_environment, ros_arguments
+from serl_bringup.nodes import RunNode
+from serl_bringup.processes import NodeProcess, node_environment
 from serl_bringup.questions_node import ask
 from serl_bringup.task import Task, load_task
 from serl_learner.backbone import make_backbone
@@ -59,12 +60,8 @@ def _latency(task: Task, observations: list[Observation], questions: int) -> dic
         file.write_bytes(to_bytes(_untrained(trained_encoder(task.encoder))))
         judged = RewardConfig("classifier", classifier=ClassifierRewardConfig(file=str(file)))
         replace(task, reward=judged).save(config)
-        node = NodeProcess(
-            "reward_node",
-            "serl_reward.reward_node",
-            ros_arguments(AGENT, config),
-            folder / "reward_node.log",
-        )
+        asked = RunNode("serl_reward", "reward_node", config, AGENT)
+        node = NodeProcess.of(asked, folder / "reward_node.log")
         try:
             times_s = ask(AGENT, steps)
         finally:

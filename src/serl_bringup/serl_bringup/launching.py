@@ -69,7 +69,9 @@ def _train(context: LaunchContext, task: str) -> list[Action]:
     if Path(chosen["run_dir"], "config.yaml").is_file():
         return _run(task, chosen)
 
-    def prepared(preparation: ProcessExited, _: LaunchContext) -> list[Action]:
+    def prepared(preparation: ProcessExited, context: LaunchContext) -> list[Action]:
+        if context.is_shutdown:
+            return []
         if preparation.returncode != 0:
             raise RuntimeError("the run was not prepared")  # launch ends with an error
         return _run(task, chosen)
@@ -129,8 +131,8 @@ def _bring_up(robot: str, robot_ip: str, task: str) -> list[Action]:
 def _record(context: LaunchContext) -> list[Action]:
     chosen = dict(context.launch_configurations)
 
-    def recorded(process: ProcessExited, _: LaunchContext) -> Action:
-        if process.returncode != 0:
+    def recorded(process: ProcessExited, context: LaunchContext) -> Action:
+        if process.returncode != 0 and not context.is_shutdown:
             raise RuntimeError("nothing was recorded")
         return Shutdown(reason="the recording is done")
 
