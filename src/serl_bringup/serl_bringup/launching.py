@@ -97,7 +97,7 @@ def _started(node: RunNode) -> Node:
         arguments=list(node.arguments),
         respawn=True,
         respawn_delay=1.0,
-        on_exit=_ending(node.executable),
+        on_exit=None if node.spare else _ending(node.executable),
         **PROCESS,
     )
 

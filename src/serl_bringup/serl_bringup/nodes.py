@@ -21,6 +21,7 @@ class RunNode:
     parameters: Path | None = None  # file
     namespace: str = ""  # the root
     arguments: tuple[str, ...] = ()
+    spare: bool = False  # the run goes on without it
 
 
 def run_nodes(folder: Path, *, together: bool = False, one: bool = False) -> list[RunNode]:
@@ -44,9 +45,12 @@ def run_nodes(folder: Path, *, together: bool = False, one: bool = False) -> lis
     if "world" in sections:
         others.append(simulated_robot(run.config))
     others.append(_own("serl_actor", "actor_node", shared, run.config))
+    shown = []
+    if sections.get("robot"):
+        shown = [RunNode("serl_bringup", "display_node", run.config, shared, spare=True)]
     if one:
-        return [_composed([*learners, *others])]
-    return [*([_composed(learners)] if together else learners), *others]
+        return [*shown, _composed([*learners, *others])]
+    return [*shown, *([_composed(learners)] if together else learners), *others]
 
 
 def simulated_robot(config: Path) -> RunNode:
