@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from running import wait_until
 from serl_command import command, environment, serl
 from terminal import Terminal
 
