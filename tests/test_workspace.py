@@ -70,7 +70,7 @@ PIP_NAMES = {
     "torch": "torch",
     "torchvision": "torchvision",
 }
-ROS_MODULES = {"rclpy", "ament_index_python"}
+ROS_MODULES = {"rclpy", "ament_index_python", "launch", "launch_ros"}
 
 
 def modules(package: Path) -> list[Path]:
@@ -148,6 +148,21 @@ def test_only_nodes_import_rclpy():
         and not source.name.endswith("_node.py")
     ]
     assert not wrong
+
+
+def test_launch_is_for_launch_files_alone():
+    """Everything else runs where there is none."""
+    found = {
+        (source.name, module)
+        for package in PACKAGES
+        for source in modules(package)
+        for _, module in imports(source)
+        if module in ("launch", "launch_ros")
+    }
+    assert {name for name, _ in found} == {"launching.py"}
+    importing = re.compile(r"^ *(from|import) serl_bringup[. ](import )?launching\b", re.MULTILINE)
+    sources = [source for package in PACKAGES for source in modules(package)]
+    assert not [source for source in sources if importing.search(source.read_text())]
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name)
