@@ -26,7 +26,9 @@ def own_task(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", f"{here}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
 
 
-def reaching(directory, reward: dict, max_episode_steps: int = 30, **actor):
+def reaching(
+    directory, reward: dict, max_episode_steps: int = 30, reset: dict | None = None, **actor
+):
     """A task whose reward is another's: the tool, a point, is judged by the pose of the plane."""
     task = parameters(directory, **actor)
     content = yaml.safe_load(task.read_text())
@@ -37,6 +39,7 @@ def reaching(directory, reward: dict, max_episode_steps: int = 30, **actor):
         "max_episode_steps": max_episode_steps,
     }
     sections["reward"] = reward
+    sections["reset"] = reset or {"source": "environment"}
     task.write_text(yaml.safe_dump(content))
     return task
 
@@ -52,8 +55,15 @@ RIGHT = {
 }
 
 
-def test_rewards_are_the_nodes_and_not_the_environments(tmp_path, start, statuses):
-    task = reaching(tmp_path, RIGHT, max_steps=120, random_steps=120)
+DRIVEN = {"source": "scripted", "start_pose": [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]}
+
+
+@pytest.mark.parametrize("reset", [None, DRIVEN], ids=["teleported", "driven"])
+def test_rewards_are_the_nodes_and_not_the_environments(tmp_path, start, statuses, reset):
+    """Where the arm is driven to its start, the pose that it reached before counts."""
+    task = reaching(tmp_path, RIGHT, reset=reset, max_steps=120, random_steps=120)
+    if reset:
+        start("serl_actor.reset_agent_node", task)
     nodes = [start(module, task) for module in (LEARNER, REWARD, ACTOR)]
     assert nodes[2].wait() == 0, nodes[2].text
     log = read_log(task)
