@@ -66,7 +66,8 @@ class LearnerNode(Node):
         )
         self.create_timer(SEARCH_PERIOD_S, self._find_actors)
         self._trainer: Trainer | None = None  # while it runs
-        self._status: TrainerStatus | None = None  # the newest
+        # The newest, with how many transitions are missing, and what is wrong with others.
+        self._reported: tuple[TrainerStatus, int, str] | None = None
         Diagnostics(self, "learner", platform.node(), self._diagnose)
 
     def run(self, stop: threading.Event) -> None:
@@ -160,18 +161,16 @@ class LearnerNode(Node):
         )
 
     def _diagnose(self) -> Iterator[Diagnostic]:
-        trainer, status = self._trainer, self._status
-        if trainer is None:
+        if self._reported is None:
             return
-        pulse = trainer.pulse()
-        wrong = self._inbox.complaint or self._refusal
-        yield lag(pulse, self._inbox.missing, wrong, self._config.free_running)
-        if status is not None:
-            yield training(pulse, status, self._config)
+        pulse, (status, missing, wrong) = self._trainer.pulse(), self._reported
+        yield lag(pulse, missing, wrong, self._config.free_running)
+        yield training(pulse, status, self._config)
         yield run_folder(Path(self._run.directory), pulse)
 
     def _report(self, status: TrainerStatus) -> None:
-        self._status = status
+        complaint = self._inbox.complaint or self._refusal
+        self._reported = status, self._inbox.missing, complaint
         message = msg.LearnerStatus(
             **asdict(status),
             stamp=to_time(time.time_ns()),
