@@ -35,6 +35,7 @@ MAY_IMPORT_RCLPY = {
     "devices.py",
     "diagnostics.py",
     "discovery.py",
+    "newest_publisher.py",
     "qos.py",
     "parameters.py",
     "transition_log.py",

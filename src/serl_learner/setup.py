@@ -4,7 +4,7 @@ setup(
     name="serl_learner",
     version="0.1.0",
     packages=find_packages(exclude=["test"]),
-    package_data={"serl_learner": ["fastdds_loopback.xml"]},
+    package_data={"serl_learner": ["fastdds_loopback.xml", "fastdds_network.xml"]},
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/serl_learner"]),
         ("share/serl_learner", ["package.xml"]),

@@ -23,10 +23,11 @@ from serl_learner.diagnostics import Diagnostic, Diagnostics
 from serl_learner.encoder import EncoderConfig
 from serl_learner.inbox import Inbox
 from serl_learner.learner_diagnostics import lag, run_folder, training
+from serl_learner.newest_publisher import NewestPublisher
 from serl_learner.parameters import read_agents, read_parameters, read_run, read_section
 from serl_learner.rlpd import RLPDConfig
 from serl_learner.run_node import claim_role, run_node
-from serl_learner.status import TrainerStatus
+from serl_learner.status import TrainerState, TrainerStatus
 from serl_learner.trainer import LearnerConfig, PolicySnapshot, Trainer
 from serl_learner.transition import Transition
 from serl_learner.transition_log import load_transitions
@@ -59,7 +60,8 @@ class LearnerNode(Node):
         self._inbox = Inbox(self._fetch)
         self._fetchers: dict[str, Client] = {}
         self._refusal = ""  # the last transition that could not be used, and why
-        self._policies = self.create_publisher(msg.PolicyWeights, "policy", qos.POLICY)
+        publisher = self.create_publisher(msg.PolicyWeights, "policy", qos.POLICY)
+        self._policies = NewestPublisher(publisher)
         self._statuses = self.create_publisher(msg.LearnerStatus, "learner_status", qos.STATUS)
         self.create_subscription(
             msg.Transition, "transitions", self._on_transition, qos.TRANSITIONS
@@ -109,6 +111,7 @@ class LearnerNode(Node):
         """New transitions, each actor's in order; waits for the first one."""
         deadline = time.monotonic() + timeout_s
         while True:
+            self._policies.poll()
             while not self._calls.empty():
                 self._calls.get()()
             now = time.monotonic()
@@ -156,7 +159,7 @@ class LearnerNode(Node):
         )
 
     def _publish(self, policy: PolicySnapshot) -> None:
-        self._policies.publish(
+        self._policies.put(
             encode_policy(self._agent, policy.version, policy.env_steps, policy.data)
         )
 
@@ -178,7 +181,9 @@ class LearnerNode(Node):
             backfilled=self._inbox.backfilled,
             missing=self._inbox.missing,
         )
-        reasons = (status.message, self._inbox.complaint, self._refusal)
+        alone = not self.count_publishers("transitions")
+        nobody = "no actor is there" if alone and status.state != TrainerState.STOPPED else ""
+        reasons = (status.message, nobody, self._inbox.complaint, self._refusal)
         message.message = "; ".join(reason for reason in reasons if reason)
         self._statuses.publish(message)
 

@@ -1,7 +1,15 @@
 import pytest
 
 from serl_learner import discovery
-from serl_learner.discovery import LOOPBACK, PROFILES, RANGE, is_local, local_discovery
+from serl_learner.discovery import (
+    LOOPBACK,
+    NETWORK,
+    PROFILES,
+    RANGE,
+    is_local,
+    local_discovery,
+    network_discovery,
+)
 
 
 @pytest.mark.parametrize("profiles", ["", "/etc/mine.xml"])
@@ -21,6 +29,7 @@ def test_what_is_chosen_is_local_and_leaves_another_profile(monkeypatch, middlew
         ("LOCALHOST", "", True),
         ("OFF", "", True),
         ("SUBNET", str(LOOPBACK), False),
+        ("SUBNET", str(NETWORK), False),
         ("SYSTEM_DEFAULT", "", False),
         ("SYSTEM_DEFAULT", "/etc/mine.xml", False),
         (None, str(LOOPBACK), False),
@@ -33,3 +42,20 @@ def test_local_is_what_reaches_no_other_machine(monkeypatch, reach, profiles, lo
     else:
         monkeypatch.setenv(RANGE, reach)
     assert is_local() == local
+
+
+@pytest.mark.parametrize(
+    ("middleware", "shell", "chosen"),
+    [
+        ("rmw_fastrtps_cpp", {}, {RANGE: "SUBNET", PROFILES: str(NETWORK)}),
+        ("rmw_fastrtps_cpp", {RANGE: "OFF", PROFILES: "/etc/mine.xml"}, {RANGE: "OFF"}),
+        ("rmw_cyclonedds_cpp", {}, {RANGE: "SUBNET"}),
+    ],
+)
+def test_between_machines_what_the_shell_says_stays(monkeypatch, middleware, shell, chosen):
+    monkeypatch.setattr(discovery, "get_rmw_implementation_identifier", lambda: middleware)
+    for name in (RANGE, PROFILES):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in shell.items():
+        monkeypatch.setenv(name, value)
+    assert network_discovery() == chosen
