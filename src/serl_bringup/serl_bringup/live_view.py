@@ -62,6 +62,8 @@ def _line(progress: Progress) -> str:
             f"  updates {learner.critic_steps} ({learner.critic_steps_per_s:.0f}/s, "
             f"{learner.utd_ratio:.2f} per step)  q {_number(learner.q_mean)}"
         )
+        if learner.message:
+            text += f"  {learner.message}"
     return text
 
 

@@ -39,6 +39,7 @@ class MonitorNode(Node):
 
     def __init__(self, agents: Sequence[str], watcher: Watcher | None):
         super().__init__("monitor")
+        self._agents = agents
         self.messages: queue.SimpleQueue[LearnerStatus | EpisodeSummary] = queue.SimpleQueue()
         self.health = Health()
         self.create_subscription(DiagnosticArray, TOPIC, self.health.take, DIAGNOSTICS)
@@ -59,6 +60,10 @@ class MonitorNode(Node):
                 Transition, f"/{agent}/transitions", watcher.transition, sensor
             )
             self.create_subscription(Float32, f"/{agent}/reward/probability", judged, sensor)
+
+    def hears(self, part: str) -> bool:
+        """Whether the `part`, learner or actor, of each agent is there."""
+        return all(self.count_publishers(f"/{agent}/{part}_status") for agent in self._agents)
 
 
 class Monitor:
@@ -94,6 +99,10 @@ class Monitor:
                 messages.append(self._node.messages.get_nowait())
         except queue.Empty:
             return messages
+
+    def hears(self, part: str) -> bool:
+        """Whether the `part`, learner or actor, of each agent is there."""
+        return self._node.hears(part)
 
     def _spin(self) -> None:
         with contextlib.suppress(ExternalShutdownException):

@@ -24,10 +24,13 @@ class RunNode:
     spare: bool = False  # the run goes on without it
 
 
-def run_nodes(folder: Path, *, together: bool = False, one: bool = False) -> list[RunNode]:
+def run_nodes(
+    folder: Path, *, together: bool = False, one: bool = False, machine: str | None = None
+) -> list[RunNode]:
     """Of a run folder, in the order in which they start; the actor comes last, and ends the run.
 
-    `together`: the learners of all agents in one process; `one`: everything.
+    `together`: the learners of all agents in one process; `one`: everything. `machine`: of two, the
+    learner's runs the learners, the robot's all else.
     """
     run = RunFolder.open(folder)
     configs = {agent: run.path / agent / "config.yaml" for agent in run.agents()}
@@ -50,7 +53,10 @@ def run_nodes(folder: Path, *, together: bool = False, one: bool = False) -> lis
         shown = [RunNode("serl_bringup", "display_node", run.config, shared, spare=True)]
     if one:
         return [*shown, _composed([*learners, *others])]
-    return [*shown, *([_composed(learners)] if together else learners), *others]
+    learning = [_composed(learners)] if together else learners
+    if machine is not None:
+        return learning if machine == "learner" else [*shown, *others]
+    return [*shown, *learning, *others]
 
 
 def simulated_robot(config: Path) -> RunNode:

@@ -16,17 +16,22 @@ from serl_bringup.nodes import simulated_robot
 from serl_bringup.processes import NodeProcess, node_environment
 from serl_bringup.task import Task
 from serl_learner.config import ConfigError
+from serl_learner.discovery import network_discovery
 from serl_learner.domain import acquire_domain
 
 
 @contextmanager
-def nodes_of(task: Task) -> Iterator[None]:
+def nodes_of(task: Task, across: bool = False) -> Iterator[None]:
     """Nodes that this process makes or starts talk to each other, and to the task's robot.
 
-    Without a real one they have a domain of this machine to themselves. That of a real robot is the
-    shell's, as for every other ROS program.
+    Without a real one they have a domain of this machine to themselves. With one, or `across` two
+    machines, it is the shell's, as for every other ROS program.
     """
-    requested = _requested_domain()
+    requested = requested_domain()
+    if across:
+        os.environ.update(node_environment(requested or 0, local=False) | network_discovery())
+        yield
+        return
     if task.needs_robot:
         os.environ.update(node_environment(requested or 0, local=False))
         yield
@@ -65,7 +70,8 @@ def robot_resets(task: Task, seed: int) -> Callable[[gym.Env], gym.Env] | None:
     return partial(PlannedReset, planner=planner.plan, judges={})
 
 
-def _requested_domain() -> int | None:
+def requested_domain() -> int | None:
+    """That of the shell. Raises ConfigError where it is no number."""
     text = os.environ.get("ROS_DOMAIN_ID", "")
     if text and not text.isdigit():
         raise ConfigError(f"ROS_DOMAIN_ID: expected a number from 0 to 101, got '{text}'")

@@ -24,6 +24,7 @@ from serl_msgs.msg import LearnerStatus
 if TYPE_CHECKING:
     from serl_bringup.training_view import TrainingView
 
+OTHERS = {"robot": ("learner", "learner"), "learner": ("robot", "actor")}  # machine, who runs there
 PLAIN_LINE_PERIOD_S = 10.0
 
 
@@ -53,45 +54,61 @@ class Session:
         *,
         together: bool = False,
         view: "TrainingView | None" = None,
+        machine: str | None = None,
     ):
-        """`together`: the learners of all agents in one process. `view` shows what they do."""
+        """`together`: the learners of all agents in one process. `view` shows what they do.
+
+        `machine`: robot or learner, the nodes that run here where the others run elsewhere.
+        """
         self._run = run
+        self._machine = machine
         self._agents = {agent.name: agent for agent in run.agents}
         self._together = together
         self._view = view
         self._console = console
+        self._other_is_here: bool | None = None  # whoever runs on the other machine
 
     def run(self) -> bool:
         with ExitStack() as stack:
-            stack.enter_context(nodes_of(self._run.agents[0].task))
+            stack.enter_context(nodes_of(self._run.agents[0].task, self._machine is not None))
             self._console.print(f"its topics are in ROS_DOMAIN_ID={os.environ['ROS_DOMAIN_ID']}")
-            nodes = run_nodes(self._run.folder.path, together=self._together)
+            nodes = run_nodes(self._run.folder.path, together=self._together, machine=self._machine)
             started = [(node, self._start(node)) for node in nodes]
             learners = [process for node, process in started if node.package == "serl_learner"]
             processes = [process for node, process in started if not node.spare]
-            actor = self._actor = processes[-1]
             for _, process in started:
                 stack.callback(process.stop)  # the last one first: the robot stops before others
+            self._actor = processes[-1] if nodes[-1].executable == "actor_node" else None
             stopping = stack.enter_context(_stop_signals())
             self._monitor = stack.enter_context(Monitor(*self._agents, watcher=self._view))
-            self._listen_to_a_person(stack)
+            if self._actor:
+                self._listen_to_a_person(stack)
             self._records = {}
             for name, agent in self._agents.items():
                 self._records[name] = Records(agent.folder.episodes, agent.folder.events)
                 stack.callback(self._records[name].close)
             screen = _screen(self._run, self._console, self._monitor.health)
             self._refresh = stack.enter_context(screen)
-            while not stopping() and actor.exit_code() != 0:
+            while not stopping() and not self._is_over():
                 self._take(0.2)
                 for process in processes:
                     self._keep_alive(process)
-            actor.stop()
+            if self._actor:
+                self._actor.stop()
             for learner in learners:
                 learner.stop()
             self._take(0.5)
             for agent in self._run.agents:
                 agent.progress.ended = time.monotonic()
         return not stopping() and self._run.env_steps >= self._run.max_steps
+
+    def _is_over(self) -> bool:
+        """The actor ends when the learner has everything."""
+        if self._actor:
+            return self._actor.exit_code() == 0
+        statuses = [a.progress.learner for a in self._run.agents if a.progress.learner]
+        has_all = sum(status.env_steps for status in statuses) >= self._run.max_steps
+        return has_all and not self._monitor.hears("actor")
 
     def _start(self, node: RunNode) -> NodeProcess:
         """With its log beside its parameters."""
@@ -136,7 +153,19 @@ class Session:
                 records.episode(message, progress.recent_success_rate, progress.wall_minutes)
                 if self._view is not None:
                     self._view.episode(message, progress)
+        if self._machine:
+            self._tell_of_the_other()
         self._refresh()
+
+    def _tell_of_the_other(self) -> None:
+        other, part = OTHERS[self._machine]
+        is_here = self._monitor.hears(part)
+        if is_here == self._other_is_here:
+            return
+        self._other_is_here = is_here
+        how = f"serl train --resume --machine {other} --run-dir ITS_COPY_OF_THE_FOLDER"
+        found = "is there" if is_here else f"is not there: on its machine, {how}"
+        self._console.print(f"the {part} {found}", soft_wrap=True)
 
 
 @contextmanager

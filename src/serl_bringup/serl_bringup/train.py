@@ -41,6 +41,7 @@ class TrainOptions:
     `demonstrations`: a file, or how many to record; of several agents a folder with AGENT.mcap, or
     how many each. `prepare`: only the run folder. `together`: their learners in one process.
     `view`: training is shown in a browser. `robot`: that acts over topics, instead of a simulation.
+    `machine`: robot or learner, this machine's part of a run on two.
     """
 
     task: str | None
@@ -58,6 +59,7 @@ class TrainOptions:
     together: bool = False
     view: bool = False
     robot: str | None = None
+    machine: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ def train(options: TrainOptions, console: Console) -> None:
     else:
         with viewing(options.view, run.task, console) as viewer:
             view = viewer and training_view(viewer, run)
-            finished = Session(run, console, together=options.together, view=view).run()
+            how = {"together": options.together, "view": view, "machine": options.machine}
+            finished = Session(run, console, **how).run()
     episodes = options.evaluation_episodes if finished else 0
     conclude(run, options.algorithm, episodes, console)
 

@@ -1,9 +1,12 @@
 """Sends transitions at a fixed rate, for the transport benchmark; and receives them."""
 
+import math
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator, Sized
+from contextlib import contextmanager
 
 import numpy as np
 import rclpy
@@ -17,11 +20,13 @@ from serl_learner.transition import Transition
 from serl_msgs import msg
 
 RATE_HZ = 100.0  # ten times a robot's
+ROBOT_RATE_HZ = 10.0
 STATE_SIZE = 24
 CAMERAS = ("wrist_1", "wrist_2")
 IMAGE_SHAPE = (128, 128, 3)
 TIMEOUT_S = 60.0  # of the sender
 LAST_S = 2.0  # in which the last ones arrive, or are lost
+SILENCE_S = 15.0  # the same over a network, which is longer than the sender waits for it
 
 
 class SenderNode(Node):
@@ -31,6 +36,7 @@ class SenderNode(Node):
         super().__init__("sender", namespace="agent")
         self._count = self.declare_parameter("count", 100).value
         self._images = self.declare_parameter("images", False).value
+        self._period_s = 1.0 / self.declare_parameter("rate_hz", RATE_HZ).value
         self._publisher = self.create_publisher(msg.Transition, "transitions", TRANSITIONS)
 
     def run(self, stop: threading.Event) -> None:
@@ -38,7 +44,7 @@ class SenderNode(Node):
             pass
         start = time.monotonic()
         for sequence in range(self._count):
-            stop.wait(max(start + sequence / RATE_HZ - time.monotonic(), 0.0))
+            stop.wait(max(start + sequence * self._period_s - time.monotonic(), 0.0))
             self._publisher.publish(encode_transition(_transition(sequence, self._images)))
         self._publisher.wait_for_all_acked(Duration(seconds=10))
 
@@ -59,20 +65,48 @@ class ReceiverNode(Node):
 
 def receive(count: int, images: bool) -> list[float]:
     """Latencies (s) of those that arrive of `count` transitions from a process that sends them."""
+    with _receiving() as latencies_s:
+        send(count, images, RATE_HZ, TIMEOUT_S)
+        _wait_for(count, latencies_s, LAST_S)
+        return list(latencies_s.values())
+
+
+def receive_from_elsewhere(count: int) -> list[float]:
+    """The same from another machine, where `send` is called; ends when nothing more comes."""
+    with _receiving() as latencies_s:
+        _wait_for(1, latencies_s, math.inf)
+        _wait_for(count, latencies_s, SILENCE_S)
+        return list(latencies_s.values())
+
+
+def send(count: int, images: bool, rate_hz: float, timeout_s: float | None = None) -> None:
+    """Sends transitions from a process of their own, as soon as somebody listens."""
     command = [sys.executable, "-m", "serl_bringup.transport_node", "--ros-args"]
     command += ["-p", f"count:={count}", "-p", f"images:={str(images).lower()}"]
+    command += ["-p", f"rate_hz:={rate_hz}"]
+    subprocess.run(command, check=True, timeout=timeout_s)
+
+
+@contextmanager
+def _receiving() -> Iterator[dict[int, float]]:
+    """A receiver's `latencies_s`, as they come."""
     context = rclpy.Context()
     rclpy.init(context=context)
     try:
         node = ReceiverNode(context=context)
         with spinning(node, threading.Event()):
-            subprocess.run(command, check=True, timeout=TIMEOUT_S)
-            deadline = time.monotonic() + LAST_S
-            while len(node.latencies_s) < count and time.monotonic() < deadline:
-                time.sleep(0.01)
-        return list(node.latencies_s.values())
+            yield node.latencies_s
     finally:
         rclpy.try_shutdown(context=context)
+
+
+def _wait_for(count: int, arrived: Sized, silence_s: float) -> None:
+    """Up to `silence_s` without a new one."""
+    before, since = len(arrived), time.monotonic()
+    while len(arrived) < count and time.monotonic() - since < silence_s:
+        time.sleep(0.01)
+        if len(arrived) > before:
+            before, since = len(arrived), time.monotonic()
 
 
 def _transition(sequence: int, images: bool) -> Transition:

@@ -36,6 +36,11 @@ def add(commands) -> None:
     p.add_argument(
         "--plot", type=file_ending(".png"), metavar="FILE", help="contact: draw the impacts"
     )
+    p.add_argument(
+        "--machine",
+        choices=("robot", "learner"),
+        help="transport between two machines: robot sends 200 transitions, learner counts them",
+    )
     p.set_defaults(command=_benchmark)
 
 
@@ -49,6 +54,7 @@ def _benchmark(arguments) -> int:
         "plot": ("contact",),
         "observations": ("actor", "learner", "robot"),
         "device": ("learner",),
+        "machine": ("transport",),
     }
     for name, fitting in parts.items():
         if (value := getattr(arguments, name)) is not None:

@@ -40,6 +40,12 @@ def add(commands) -> None:
         "--prepare", action="store_true", help="only make the run folder; --resume then trains"
     )
     p.add_argument(
+        "--machine",
+        choices=("robot", "learner"),
+        help="which nodes of a run on two machines this one runs, with --resume: the learner, or"
+        " all others",
+    )
+    p.add_argument(
         "--evaluate",
         type=at_least(0),
         default=100,
@@ -72,6 +78,8 @@ def _train(arguments) -> int:
         raise ConfigError("train: expected a TASK, or --env with a Gymnasium environment")
     if arguments.resume:
         _refuse_with_resume(arguments)
+    elif arguments.machine:
+        raise ConfigError("--machine: expected --resume, in a copy of a folder of --prepare")
     overrides = dict(parse_setting(text) for text in arguments.set)
     if arguments.max_steps is not None:
         overrides["actor.max_steps"] = arguments.max_steps
@@ -92,6 +100,7 @@ def _train(arguments) -> int:
         together=arguments.learners == "together",
         view=arguments.view,
         robot=arguments.robot,
+        machine=arguments.machine,
         evaluation_episodes=arguments.evaluate,
     )
     try:
