@@ -3,7 +3,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 WORKSPACE = Path("../..")  # these folders are at its top, where users look for them
-FOLDERS = ("config", "config/gains", "config/robots", "config/tasks", "launch")
+FOLDERS = ("config", "config/gains", "config/robots", "config/security", "config/tasks", "launch")
 
 setup(
     name="serl_bringup",
