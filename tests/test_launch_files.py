@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FILES = {path.name.removesuffix(".launch.py"): path for path in ROOT.glob("launch/*.launch.py")}
 TASKS = sorted(FILES.keys() - {"robot", "record_demos"})
 ALONE = {"/agent/learner_node", "/agent/actor_node"}
-ON_ROBOT = ALONE | {"/agent/reward_node", "/agent/reset_agent_node"}
+ON_ROBOT = ALONE | {"/agent/reward_node", "/agent/reset_agent_node", "/agent/display_node"}
 TEAM = {"/forward/learner_node", "/backward/learner_node", "//reset_agent_node", "//actor_node"}
 EXPECTED = {  # by task and robot
     ("pcb_insertion", None): ALONE,
@@ -35,7 +35,8 @@ EXPECTED = {  # by task and robot
     ("peg_insertion", None): ALONE,
     ("cable_routing", None): ALONE,
     ("object_relocation", None): TEAM,
-    ("object_relocation", "mock"): TEAM | {"/forward/reward_node", "/backward/reward_node"},
+    ("object_relocation", "mock"): TEAM
+    | {"/forward/reward_node", "/backward/reward_node", "//display_node"},
 }
 
 
