@@ -53,6 +53,7 @@ class LearnerNode(Node):
         self._encoder = read_section(self, "encoder", EncoderConfig)
         file = self._run.demonstrations
         self._prior = list(load_transitions(file, task)) if file else []
+        self._weights: list[NewestPublisher] = []  # what is sent one after the other
         self._vice = self._make_vice(task)
         self._claim = claim_role(self, "a learner", "policy")
         # Callbacks leave calls here; the trainer's thread makes them, in receive().
@@ -60,8 +61,7 @@ class LearnerNode(Node):
         self._inbox = Inbox(self._fetch)
         self._fetchers: dict[str, Client] = {}
         self._refusal = ""  # the last transition that could not be used, and why
-        publisher = self.create_publisher(msg.PolicyWeights, "policy", qos.POLICY)
-        self._policies = NewestPublisher(publisher)
+        self._policies = self._newest_publisher(msg.PolicyWeights, "policy")
         self._statuses = self.create_publisher(msg.LearnerStatus, "learner_status", qos.STATUS)
         self.create_subscription(
             msg.Transition, "transitions", self._on_transition, qos.TRANSITIONS
@@ -99,19 +99,24 @@ class LearnerNode(Node):
         if not file:
             raise ConfigError("vice.goals: expected a file, or demonstrations, got neither")
         steps = load_transitions(config.goals, task) if config.goals else self._prior
-        models = self.create_publisher(msg.RewardModel, "reward/model", qos.POLICY)
+        models = self._newest_publisher(msg.RewardModel, "reward/model")
 
         def publish(classifier: SuccessClassifier) -> None:
             data = to_bytes(classifier)
-            models.publish(encode_reward_model(self._agent, classifier.version, data))
+            models.put(encode_reward_model(self._agent, classifier.version, data))
 
         return ViceSource(config, goal_observations(steps, file), publish)
+
+    def _newest_publisher(self, kind: type, topic: str) -> NewestPublisher:
+        self._weights.append(NewestPublisher(self.create_publisher(kind, topic, qos.POLICY)))
+        return self._weights[-1]
 
     def _receive(self, timeout_s: float) -> list[Transition]:
         """New transitions, each actor's in order; waits for the first one."""
         deadline = time.monotonic() + timeout_s
         while True:
-            self._policies.poll()
+            for weights in self._weights:
+                weights.poll()
             while not self._calls.empty():
                 self._calls.get()()
             now = time.monotonic()
