@@ -12,15 +12,11 @@ setup(
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/serl_bringup"]),
         ("share/serl_bringup", ["package.xml"]),
+        ("lib/serl_bringup", ["scripts/display_node"]),  # where `ros2 run` and launch look
         *(
             (f"share/serl_bringup/{name}", [str(p) for p in (WORKSPACE / name).glob("*.*")])
             for name in FOLDERS
         ),
     ],
-    entry_points={
-        "console_scripts": [
-            "serl = serl_bringup.cli:main",
-            "display_node = serl_bringup.display_node:main",
-        ]
-    },
+    entry_points={"console_scripts": ["serl = serl_bringup.cli:main"]},  # in bin: a user types it
 )

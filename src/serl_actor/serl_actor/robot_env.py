@@ -1,5 +1,6 @@
 """A robot as a Gymnasium environment: small steps of its tool at 10 Hz, over ROS topics."""
 
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +19,8 @@ from serl_learner.diagnostics import Diagnostic
 from serl_msgs.msg import ControllerState
 
 PERIOD_S = 0.1
-LEAD_S = 0.04  # before the end of a period it is observed, so that the policy has time to decide
+LATE, NOTICED_S = 0.005, 0.002  # share of steps that may begin later than this
+LEAD_STEP_S, LEADS_S = 0.002, (0.01, 0.07)  # by which it moves at most; its bounds
 ASKS = 0.5  # a gripper's action of at least this size
 ARRIVED_M, ARRIVED_RAD = 0.003, 0.03
 ARRIVE_S = 2.0  # at most, for the arm to come to the last way-point
@@ -33,6 +35,25 @@ PRECISION = {
 STOPPED = (ControllerState.SECOND_PUBLISHER, ControllerState.HARDWARE_ERROR)
 
 
+class Lead:
+    """How long before a step it is observed: as short as leaves time to decide in 199 of 200.
+
+    What deciding takes is the machine's, and what else runs on it. Late steps lengthen it, by so
+    much that it comes to rest where their share is LATE (a quantile, by stochastic approximation).
+    """
+
+    def __init__(self):
+        self.seconds = 0.04
+
+    def learn(self, late_s: float) -> None:
+        """A step began so much later than it should have; -inf: nothing is known of it."""
+        if late_s == -math.inf:
+            return
+        late = late_s > NOTICED_S
+        moved = self.seconds + LEAD_STEP_S * (late - LATE)
+        self.seconds = float(np.clip(moved, *LEADS_S))
+
+
 class RobotEnv(gym.Env):
     """An arm with the Cartesian impedance controller, or one that is simulated behind its topics.
 
@@ -42,8 +63,8 @@ class RobotEnv(gym.Env):
     Observation, float32: pose (7: xyz, quaternion xyzw) and twist (6) of the tool, base frame;
     force (3) and torque (3) in the sensor's frame; gripper (1: 0 closed to 1 open); the cameras'
     uint8 images. All are of the time of the oldest of the newest images: `stamp_ns` of the info,
-    which also tells their ages.
-    Steps begin 0.1 s apart. It does not know whether the task is solved: a reward has to be asked.
+    which also tells their ages. Steps begin 0.1 s apart; it is observed as late as the time to
+    decide allows. It does not know whether the task is solved: a reward has to be asked.
     Raises RobotFault where the robot or a camera is silent or has stopped.
     """
 
@@ -88,7 +109,8 @@ class RobotEnv(gym.Env):
         self._cameras, self._gains = dict(cameras or {}), gains
         self._has_gripper, self.render_mode = has_gripper, render_mode
         self._seen: list[np.ndarray] = []  # the newest pictures
-        self._pacer = Pacer(1.0 / PERIOD_S)
+        self._pacer, self._lead = Pacer(1.0 / PERIOD_S), Lead()
+        self._due_s = math.inf  # when the next step should begin, monotonic
         self.action_space = spaces.Box(-1.0, 1.0, (7 if has_gripper else 6,), np.float32)
         sizes = {"pose": 7, "twist": 6, "force": 3, "torque": 3, "gripper": 1}
         box = {name: spaces.Box(-np.inf, np.inf, (n,), np.float32) for name, n in sizes.items()}
@@ -112,16 +134,19 @@ class RobotEnv(gym.Env):
         elif self._gains:
             self._link.set_gains(self._gains)
         self._pacer.restart()
+        self._due_s = math.inf
         return self._observe()
 
     def step(self, action):
         began_s = self._pacer.wait()
+        self._lead.learn(began_s - self._due_s)
+        self._due_s = began_s + PERIOD_S
         state = self._link.state()
         self._check(state)
         self._link.move(self._target(state, action))
         if self._has_gripper and abs(action[6]) >= ASKS:
             self._link.grip(float(action[6] > 0.0))
-        time.sleep(max(began_s + PERIOD_S - LEAD_S - time.monotonic(), 0.0))
+        time.sleep(max(self._due_s - self._lead.seconds - time.monotonic(), 0.0))
         observation, info = self._observe()
         return observation, 0.0, False, False, info
 

@@ -87,7 +87,6 @@ class RobotLink:
         self._wrong: dict[str, str] = {}  # of a camera, what its newest message lacks
         self._cameras = dict(cameras)
         self._taken, self._refused = dict.fromkeys(cameras, 0), dict.fromkeys(cameras, 0)
-        self._late_s = dict.fromkeys(cameras, 0.0)
         sensor = qos_profile_sensor_data
         self._said = f"{controller}/controller_state"
         node.create_subscription(ControllerState, self._said, self._on_state, sensor)
@@ -166,7 +165,7 @@ class RobotLink:
             self._taken[camera],
             self._refused[camera],
             newest.stamp_ns if newest else None,
-            self._late_s[camera],
+            1e-9 * (newest.arrived_ns - newest.stamp_ns) if newest else 0.0,
             self._wrong.get(camera, ""),
         )
 
@@ -212,10 +211,9 @@ class RobotLink:
                 return
             self._wrong.pop(name, None)
             self._taken[name] += 1
-            stamp_ns, now_ns = to_nanoseconds(message.header.stamp), time.time_ns()
-            self._late_s[name] = 1e-9 * (now_ns - stamp_ns)
+            stamp_ns = to_nanoseconds(message.header.stamp)
             with self._arrived:
-                self._pictures[name] = Picture(stamp_ns, now_ns, pixels)
+                self._pictures[name] = Picture(stamp_ns, time.time_ns(), pixels)
                 self._arrived.notify_all()
 
         return take

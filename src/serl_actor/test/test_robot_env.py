@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from serl_actor.robot_env import PERIOD_S, PRECISION, RobotEnv
+from serl_actor.robot_env import LATE, LEADS_S, NOTICED_S, PERIOD_S, PRECISION, Lead, RobotEnv
 from serl_actor.robot_link import Picture, RobotFault, RobotState
 from serl_msgs.msg import ControllerState
 
@@ -100,6 +100,30 @@ def test_a_step_leaves_time_to_decide_on_the_next(make):
     env.step(np.zeros(6))
     env.step(np.zeros(6))
     assert time.monotonic() - began_s > 2.5 * PERIOD_S  # whoever asks at once, waits
+
+
+def test_it_is_observed_as_late_as_the_time_to_decide_allows():
+    """Deciding takes 12 to 20 ms, uniformly; what it takes beyond the lead makes the step late."""
+    rng, lead = np.random.default_rng(0), Lead()
+    takes_s = rng.uniform(0.012, 0.020, 60_000)
+    late = []
+    for seconds in takes_s:
+        late.append(seconds - lead.seconds > NOTICED_S)
+        lead.learn(seconds - lead.seconds)
+    settled = late[20_000:]
+    assert np.mean(settled) == pytest.approx(LATE, rel=0.2)
+    assert lead.seconds == pytest.approx(0.020 - NOTICED_S, abs=0.003)
+    for _ in range(100):  # something else takes the processor
+        lead.learn(0.01)
+    assert lead.seconds == LEADS_S[1]
+
+
+def test_a_first_step_tells_nothing_of_the_time_to_decide(make):
+    env, _ = make()
+    for _ in range(3):
+        env.reset()
+        env.step(np.zeros(6))
+    assert env._lead.seconds == Lead().seconds
 
 
 def test_all_is_seen_at_the_time_of_the_oldest_picture(make):
