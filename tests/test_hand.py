@@ -196,8 +196,8 @@ def test_a_person_labels_what_a_robots_cameras_see(terminal, robot_task, tmp_pat
 
 
 def test_a_script_does_not_show_a_robot_anything(robot_task, tmp_path):
-    for command_ in ("demos", "record"), ("reward", "collect"), ("locator", "collect"):
-        result = serl(*command_, robot_task, "--robot", "sim_node", cwd=tmp_path)
+    for command_ in ("demos", "record"), ("reward", "collect"):
+        result = serl(*command_, robot_task, "--robot", "fr3", cwd=tmp_path)
         assert result.returncode == 2
-        expected = "--device: expected one that a person holds, with --robot sim_node, got scripted"
+        expected = "--device: expected one that a person holds, with --robot fr3, got scripted"
         assert expected in result.stderr and len(result.stderr.splitlines()) == 1

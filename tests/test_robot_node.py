@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import gymnasium as gym
@@ -12,6 +13,7 @@ import yaml
 from rclpy.qos import qos_profile_sensor_data
 from running import Process, wait_until
 from sensor_msgs.msg import JointState, MultiDOFJointState
+from serl_command import serl
 
 from serl_actor.body_publisher import TOPIC, decode_bodies
 from serl_actor.robot_env import RobotEnv
@@ -19,6 +21,7 @@ from serl_actor.robot_link import RobotFault
 from serl_bringup.processes import node_environment
 from serl_bringup.task import load_task
 from serl_learner.domain import acquire_domain
+from serl_learner.transition_log import load_transitions
 
 TASK = str(Path(__file__).parents[1] / "config/tasks/pcb_insertion.yaml")
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
@@ -111,6 +114,20 @@ def test_a_robot_that_is_killed_is_a_fault_and_one_that_comes_back_is_none(start
             env.step(np.zeros(6))
     start()
     assert env.observation_space.contains(appear(env))
+
+
+def test_a_script_that_knows_the_place_shows_it_what_to_do(tmp_path):
+    file = tmp_path / "shown.mcap"
+    recording = serl(
+        "demos", "record", TASK, "--robot", "sim_node", "--episodes", 1, "--output", file
+    )
+    assert recording.returncode == 0, recording.stderr
+    shown = list(load_transitions(file, "pcb_insertion"))
+    assert shown[-1].success and shown[-1].reward == 1.0 and len(shown) > 10
+    seated = shown[-1].final_observation["base_pose"]
+    np.testing.assert_allclose(seated[:3], [0.5, 0.0, 0.0306], atol=0.003)
+    apart_s = [1e-9 * (after.stamp_ns - before.stamp_ns) for before, after in pairwise(shown)]
+    assert np.median(apart_s) == pytest.approx(0.1, abs=0.02)  # in real time
 
 
 def test_a_robot_ends_in_order_when_it_is_told_to(start, env):

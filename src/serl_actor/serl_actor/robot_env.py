@@ -19,6 +19,7 @@ from serl_learner.diagnostics import Diagnostic
 from serl_msgs.msg import ControllerState
 
 PERIOD_S = 0.1
+FRESH_NS = 300_000_000  # an observation older than this is of another moment: a step from here
 LATE, NOTICED_S = 0.005, 0.002  # share of steps that may begin later than this
 LEAD_STEP_S, LEADS_S = 0.002, (0.01, 0.07)  # by which it moves at most; its bounds
 ASKS = 0.5  # a gripper's action of at least this size
@@ -58,8 +59,9 @@ class RobotEnv(gym.Env):
     """An arm with the Cartesian impedance controller, or one that is simulated behind its topics.
 
     Action (6,) in [-1, 1]: translation, then rotation vector, base frame, times `action_scale`: the
-    controller's target is the measured pose moved by that and kept in the box. With a gripper, a
-    seventh element: from -0.5 down it closes, from 0.5 up it opens.
+    controller's target is the observed pose moved by that and kept in the box, wherever the arm has
+    come to since: it goes where it was decided to. With a gripper, a seventh element: from -0.5
+    down it closes, from 0.5 up it opens.
     Observation, float32: pose (7: xyz, quaternion xyzw) and twist (6) of the tool, base frame;
     force (3) and torque (3) in the sensor's frame; gripper (1: 0 closed to 1 open); the cameras'
     uint8 images. All are of the time of the oldest of the newest images: `stamp_ns` of the info,
@@ -110,6 +112,7 @@ class RobotEnv(gym.Env):
         self._has_gripper, self.render_mode = has_gripper, render_mode
         self._seen: list[np.ndarray] = []  # the newest pictures
         self._pacer, self._lead = Pacer(1.0 / PERIOD_S), Lead()
+        self._observed: RobotState | None = None  # what the newest observation is of
         self._due_s = math.inf  # when the next step should begin, monotonic
         self.action_space = spaces.Box(-1.0, 1.0, (7 if has_gripper else 6,), np.float32)
         sizes = {"pose": 7, "twist": 6, "force": 3, "torque": 3, "gripper": 1}
@@ -141,9 +144,11 @@ class RobotEnv(gym.Env):
         began_s = self._pacer.wait()
         self._lead.learn(began_s - self._due_s)
         self._due_s = began_s + PERIOD_S
-        state = self._link.state()
-        self._check(state)
-        self._link.move(self._target(state, action))
+        newest = self._link.state()
+        self._check(newest)
+        seen = self._observed  # the action was decided from it, and is a step from there
+        is_fresh = newest.stamp_ns - seen.stamp_ns < FRESH_NS
+        self._link.move(self._target(seen if is_fresh else newest, action))
         if self._has_gripper and abs(action[6]) >= ASKS:
             self._link.grip(float(action[6] > 0.0))
         time.sleep(max(self._due_s - self._lead.seconds - time.monotonic(), 0.0))
@@ -178,7 +183,7 @@ class RobotEnv(gym.Env):
         newest = self._link.state()
         now_ns = time.time_ns()
         seen_ns = min((picture.stamp_ns for picture in pictures.values()), default=newest.stamp_ns)
-        state = self._link.state_at(seen_ns)
+        state = self._observed = self._link.state_at(seen_ns)
         opening = self._link.opening()
         observation = {
             "pose": state.pose,

@@ -90,6 +90,18 @@ def test_an_action_is_a_step_from_the_measured_pose(make):
     assert env.observation_space.contains(observation)
 
 
+def test_an_action_is_a_step_from_what_was_observed_wherever_the_arm_has_come_to(make):
+    env, arm = make(cameras={"wrist": "/a"})
+    for age_ms, start in ((60, 0.50), (1000, 0.53)):  # as decided; too long ago
+        arm.taken_ns["wrist"] = time.time_ns() - age_ms * MS
+        seen = np.array([0.50, 0, 0.1, *DOWN])
+        arm.states = [RobotState(arm.taken_ns["wrist"], seen, np.zeros(6), np.zeros(6), 0)]
+        arm.at = np.array([0.53, 0, 0.1, *DOWN])
+        env.reset()
+        env.step(np.array([1.0, 0, 0, 0, 0, 0]))
+        assert arm.told[-1][0] == pytest.approx(start + 0.01)
+
+
 def test_a_step_leaves_time_to_decide_on_the_next(make):
     env, _ = make()
     env.reset()

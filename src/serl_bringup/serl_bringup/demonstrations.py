@@ -23,6 +23,7 @@ from serl_learner.config import ConfigError, expect
 from serl_learner.transition import Transition
 from serl_learner.transition_log import TransitionLog, load_transitions
 from serl_reward.rewards import make_reward
+from serl_sim.twin import Twin, is_shown_over_topics
 
 if TYPE_CHECKING:
     from serl_bringup.viewer import Viewer
@@ -66,13 +67,14 @@ def record_file(
     left = path.with_suffix(".part")
     if device != "scripted" and left.exists():
         raise ConfigError(f"{left} is what a killed recording left: filter it, or remove it")
-    held = f"one that a person holds, with --robot {task.robot}"
-    expect(device != "scripted" or not task.robot, "--device", held, device)
+    if task.robot and not may_be_scripted(task):
+        held = f"one that a person holds, with --robot {task.robot}"
+        expect(device != "scripted", "--device", held, device)
     with (
         robot_of(task),
         new_file(path, task.task) as append,
         viewing(view, task.task, console) as viewer,
-        _demonstrator(task, device, viewer, console) as options,
+        _demonstrator(task, device, seed, viewer, console) as options,
         ProgressBar(console=console, transient=True) as bar,
     ):
         shown = bar.add_task(f"recording {episodes} demonstrations", total=episodes)
@@ -99,33 +101,43 @@ def record_file(
     console.print(f"recorded {kept} demonstrations ({dropped} failed ones dropped)")
 
 
+def may_be_scripted(task: Task) -> bool:
+    """A script has to know where things are: in a simulation, or where nothing moves them."""
+    if not task.robot:
+        return bool(task.environment.demonstrator)
+    return task.world is not None and is_shown_over_topics(task.world)
+
+
 @contextmanager
 def _demonstrator(
-    task: Task, device: str, viewer: "Viewer | None", console: Console
+    task: Task, device: str, seed: int, viewer: "Viewer | None", console: Console
 ) -> Iterator[dict[str, Any]]:
     """Options of `record`."""
+    measured = task.reward.source == "pose"  # nothing has to be learned for it
 
     def watched(environment: gym.Env) -> gym.Env:
         return environment if viewer is None else viewer.watched(environment)
 
+    def rewarded(environment: gym.Env) -> gym.Env:
+        environment = watched(environment)
+        if not measured:
+            return environment
+        return JudgedEnvironment(environment, make_reward(task.reward, task.vice, None))
+
     if device == "scripted":
-        yield {"judged": watched}
+        over_topics = {"device": lambda _: Twin(task.world, seed), "real_time": True}
+        yield {"judged": rewarded} | over_topics if task.robot else {"judged": watched}
         return
     config = replace(task.intervention, device=device)
     expect(config.is_held, "--device", "scripted, or one that a person holds", device)
     with hand(config, console.print) as person:
-        measured = task.reward.source == "pose"  # nothing has to be learned for it
         labels = not measured and task.reward.source != "environment"
         if labels:
             console.print(LABEL_HELP)
         console.print(DROP_HELP)
 
         def judged(environment: gym.Env) -> gym.Env:
-            environment = watched(environment)
-            if measured:
-                judge = make_reward(task.reward, task.vice, None)
-                environment = JudgedEnvironment(environment, judge)
-            return EndedByHand(environment, person, labels)
+            return EndedByHand(rewarded(environment), person, labels)
 
         yield {"device": person.device, "judged": judged, "real_time": True}
 

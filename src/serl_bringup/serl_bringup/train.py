@@ -14,7 +14,7 @@ from serl_actor.gripper import SIZE as ACTION_SIZE  # with a gripper
 from serl_actor.reset import DEFAULT_AGENT
 from serl_bringup.clone import clone
 from serl_bringup.conclude import conclude
-from serl_bringup.demonstrations import record_file
+from serl_bringup.demonstrations import may_be_scripted, record_file
 from serl_bringup.locating import has_base_pose, located_file
 from serl_bringup.progress import Progress
 from serl_bringup.records import read_episodes
@@ -229,8 +229,9 @@ def _demonstrate(
         else:
             shutil.copyfile(file, folder.demonstrations)
         return True
-    task = task.in_simulation()
-    if int(wanted) == 0 or not task.environment.demonstrator:
+    if not may_be_scripted(task):
+        task = task.in_simulation()
+    if int(wanted) == 0 or not may_be_scripted(task):
         return False
     record_file(task, int(wanted), options.seed, folder.demonstrations, console)
     return True
