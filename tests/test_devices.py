@@ -2,7 +2,6 @@
 
 import os
 import pty
-import sys
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from std_msgs.msg import Float64
 from serl_actor.devices import open_source
 from serl_actor.faults import Fault
 from serl_actor.intervention import InterventionConfig
+from serl_bringup import keys
 from serl_bringup.person_keys_node import PersonKeys
 
 pytestmark = pytest.mark.ros
@@ -89,15 +89,15 @@ def test_a_twist_in_metres_and_radians_per_second(node):
 def test_the_keyboard(node, statuses, monkeypatch):
     source = open_source(InterventionConfig("keyboard"), node)
     keyboard, terminal = pty.openpty()
-    with os.fdopen(terminal) as standard_input:
-        monkeypatch.setattr(sys, "stdin", standard_input)
+    with os.fdopen(terminal):
+        monkeypatch.setattr(keys, "TERMINAL", os.ttyname(terminal))
         with PersonKeys([], steers=True):
             assert not read_until(source, lambda c: True).twist.any()  # it is there, and at rest
-            for keys, wanted in ((b"w", [1, 0, 0, 0, 0, 0]), (b"DL", [0, -1, 0, 0, 0, -1])):
+            for pressed, wanted in ((b"w", [1, 0, 0, 0, 0, 0]), (b"DL", [0, -1, 0, 0, 0, -1])):
                 read = read_until(
                     source,
                     lambda c, wanted=wanted: np.array_equal(c.twist, wanted),
-                    lambda keys=keys: os.write(keyboard, keys),
+                    lambda pressed=pressed: os.write(keyboard, pressed),
                 )
                 assert read.gripper == 0.0
             read_until(source, lambda c: c.gripper == -1.0, lambda: os.write(keyboard, b"c"))

@@ -14,7 +14,7 @@ from running import wait_until
 from serl_command import command, environment, serl
 from terminal import Terminal
 
-from serl_bringup.task import find_task_file
+from serl_bringup.config_files import find_file
 from serl_learner.transition_log import load_transitions
 
 pytestmark = pytest.mark.ros
@@ -146,7 +146,7 @@ def test_mistakes_are_told_in_one_line(tmp_path):
 @pytest.fixture
 def robot_task(tmp_path) -> Path:
     """PCB insertion over topics, solved where the tool is 5 mm below its start."""
-    sections = yaml.safe_load(find_task_file("pcb_insertion").read_text())
+    sections = yaml.safe_load(find_file("tasks", "pcb_insertion").read_text())
     on_robot = sections["/**"]["ros__parameters"]["with_robot"]
     on_robot["reset"] |= {"random_xy": 0.0, "random_rz": 0.0, "lift": 0.0}
     on_robot["reward"]["pose"]["position_tolerance"] = [0.1, 0.1, 0.035]

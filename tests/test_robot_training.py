@@ -7,9 +7,10 @@ import pytest
 from running import PATIENCE_S, Process, Statuses, wait_until
 
 from serl_actor.robot_link import RobotFault, RobotLink
+from serl_bringup.config_files import find_file
 from serl_bringup.monitor_node import Monitor
 from serl_bringup.processes import node_environment, ros_arguments
-from serl_bringup.task import find_task_file, load_task
+from serl_bringup.task import load_task
 from serl_learner.config import RunConfig
 from serl_learner.domain import acquire_domain
 from serl_msgs.msg import ControllerState
@@ -47,7 +48,7 @@ class Nodes:
 
     def __init__(self, folder):
         self._folder = folder
-        path = str(find_task_file("pcb_insertion"))
+        path = str(find_file("tasks", "pcb_insertion"))
         task = load_task(path, observations="state", robot="sim_node", overrides=SMALL)
         self._config = folder / "config.yaml"
         task.in_run(RunConfig(directory=str(folder / "run"), resume=True)).save(self._config)
