@@ -14,6 +14,13 @@ from scipy.spatial.transform import Rotation
 Stroke = tuple[np.ndarray, np.ndarray]  # poses: from, to
 PERIOD_S = 0.1  # between two way-points
 PEAK = 15.0 / 8.0  # peak speed of a minimum-jerk move over its mean
+# The law's gains on the way, for exact moves in free space: config/gains/precision.yaml.
+PRECISION = {
+    "stiffness": (3000.0, 3000.0, 3000.0, 150.0, 150.0, 150.0),
+    "damping": (89.0, 89.0, 89.0, 9.0, 9.0, 9.0),
+    "clip_positive": (0.01, 0.01, 0.01, 0.1, 0.1, 0.1),
+    "clip_negative": (0.01, 0.01, 0.01, 0.1, 0.1, 0.1),
+}
 
 
 def plan_path(

@@ -11,7 +11,9 @@ import numpy as np
 from gymnasium import spaces
 from scipy.spatial.transform import Rotation
 
+from serl_actor.gripper import CLOSE, OPEN
 from serl_actor.pacer import Pacer
+from serl_actor.reset_path import PRECISION
 from serl_actor.robot_diagnostics import RobotDiagnostics
 from serl_actor.robot_link import RobotFault, RobotLink, RobotState
 from serl_actor.workspace import Workspace
@@ -22,17 +24,9 @@ PERIOD_S = 0.1
 FRESH_NS = 300_000_000  # an observation older than this is of another moment: a step from here
 LATE, NOTICED_S = 0.005, 0.002  # share of steps that may begin later than this
 LEAD_STEP_S, LEADS_S = 0.002, (0.01, 0.07)  # by which it moves at most; its bounds
-ASKS = 0.5  # a gripper's action of at least this size
 ARRIVED_M, ARRIVED_RAD = 0.003, 0.03
 ARRIVE_S = 2.0  # at most, for the arm to come to the last way-point
 GRIP_S = 1.0  # in which a gripper opens or closes
-# For exact moves in free space between episodes: config/gains/precision.yaml.
-PRECISION = {
-    "stiffness": (3000.0, 3000.0, 3000.0, 150.0, 150.0, 150.0),
-    "damping": (89.0, 89.0, 89.0, 9.0, 9.0, 9.0),
-    "clip_positive": (0.01, 0.01, 0.01, 0.1, 0.1, 0.1),
-    "clip_negative": (0.01, 0.01, 0.01, 0.1, 0.1, 0.1),
-}
 STOPPED = (ControllerState.SECOND_PUBLISHER, ControllerState.HARDWARE_ERROR)
 
 
@@ -134,7 +128,7 @@ class RobotEnv(gym.Env):
         self._check(self._link.state())
         if options:
             self._drive(options.get("waypoints", ()), options.get("gripper"))
-        elif self._gains:
+        if self._gains:  # whatever a drive that failed, or a new controller, has left there
             self._link.set_gains(self._gains)
         self._pacer.restart()
         self._due_s = math.inf
@@ -149,7 +143,7 @@ class RobotEnv(gym.Env):
         seen = self._observed  # the action was decided from it, and is a step from there
         is_fresh = newest.stamp_ns - seen.stamp_ns < FRESH_NS
         self._link.move(self._target(seen if is_fresh else newest, action))
-        if self._has_gripper and abs(action[6]) >= ASKS:
+        if self._has_gripper and not CLOSE < action[6] < OPEN:
             self._link.grip(float(action[6] > 0.0))
         time.sleep(max(self._due_s - self._lead.seconds - time.monotonic(), 0.0))
         observation, info = self._observe()
@@ -204,14 +198,14 @@ class RobotEnv(gym.Env):
             time.sleep(GRIP_S)
         if len(waypoints) == 0:
             return
-        self._link.set_gains(self._gains | PRECISION)
+        if self._gains:  # to come back to: else it would touch things with the precise ones
+            self._link.set_gains(self._gains | PRECISION)
         begin_s = time.monotonic()
         for time_s, *pose in waypoints:
             self._link.move(np.array(pose))
             time.sleep(max(begin_s + time_s - time.monotonic(), 0.0))
             self._check(self._link.state())
         self._arrive(np.array(pose))
-        self._link.set_gains(self._gains)
 
     def _arrive(self, pose: np.ndarray) -> None:
         """Holds the last way-point until the tool is there; what is in its way may keep it off."""

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from serl_actor.robot_env import LATE, LEADS_S, NOTICED_S, PERIOD_S, PRECISION, Lead, RobotEnv
+from serl_actor.reset_path import PRECISION
+from serl_actor.robot_env import LATE, LEADS_S, NOTICED_S, PERIOD_S, Lead, RobotEnv
 from serl_actor.robot_link import Picture, RobotFault, RobotState
 from serl_msgs.msg import ControllerState
 
@@ -173,6 +174,32 @@ def test_a_reset_with_waypoints_drives_them_with_precision_and_then_takes_the_ta
     assert precise == task | PRECISION and after == task
     assert (first.tolist(), second.tolist()) == (ways[0][1:], ways[1][1:])
     np.testing.assert_allclose(observation["pose"], ways[1][1:], rtol=1e-6)
+
+
+def test_who_knows_no_gains_of_the_task_leaves_the_controllers(make):
+    env, arm = make()
+    env.reset()
+    env.reset(options={"waypoints": np.array([[0.01, *CENTER]])})
+    assert [np.shape(told) for told in arm.told] == [(7,)]  # the way-point alone
+
+
+def test_after_a_drive_that_failed_nobody_acts_with_its_gains(make):
+    task = {"stiffness": (900.0,) * 6}
+    env, arm = make(**task)
+    env.reset()
+    moved = arm.move
+
+    def fails(pose):
+        arm.reason = ControllerState.HARDWARE_ERROR
+        moved(pose)
+
+    arm.move = fails
+    with pytest.raises(RobotFault):
+        env.reset(options={"waypoints": np.array([[0.01, *CENTER]])})
+    assert arm.told[-2] == task | PRECISION  # and then the way-point
+    arm.reason = ControllerState.OK  # a person has cleared it
+    env.reset(options={"waypoints": np.empty((0, 8)), "gripper": None})
+    assert arm.told[-1] == task
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from gymnasium import spaces
 from scipy.spatial.transform import Rotation
 
 from franka_impedance_controller import Gains
+from serl_actor.gripper import CLOSE, OPEN
+from serl_actor.reset_path import PRECISION
 from serl_actor.workspace import Workspace
 
 from .arms import ARMS, HeldObject, arm_spec, arm_urdf, robot_description
@@ -27,16 +29,8 @@ TICKS_PER_STEP = 100  # 1 kHz law, 10 Hz policy
 SETTLE_TICKS = 50
 ARRIVAL_STEPS = 2  # with the last way-point as the target, until the arm has come to it
 GRIPPER_TICKS = 300  # in which the gripper opens or closes
-GRIPPER_ASKED = 0.5  # an action of at least this size asks it to move
 TOOL_DOWN = Rotation.from_quat([1.0, 0.0, 0.0, 0.0])  # tool z against base z, tool x along base x
 _LAW = Gains()  # its defaults
-# For exact moves in free space between episodes: config/gains/precision.yaml.
-PRECISION = Gains(
-    stiffness=[3000.0] * 3 + [150.0] * 3,
-    damping=[89.0] * 3 + [9.0] * 3,
-    clip_positive=[0.01] * 3 + [0.1] * 3,
-    clip_negative=[0.01] * 3 + [0.1] * 3,
-)
 
 
 @dataclass(frozen=True)
@@ -196,7 +190,7 @@ class ManipulationEnv(gym.Env):
             robot.run(GRIPPER_TICKS)
         if len(waypoints) == 0:
             return
-        robot.controller.set_gains(PRECISION)
+        robot.controller.set_gains(Gains(**PRECISION))
         now = 0.0
         for time_s, *pose in waypoints:
             goal = Pose(np.array(pose[:3]), Rotation.from_quat(pose[3:]))
@@ -219,7 +213,7 @@ class ManipulationEnv(gym.Env):
 
     def step(self, action):
         self.robot.set_target(self._target(action))
-        if self.robot.gripper is not None and abs(action[6]) >= GRIPPER_ASKED:
+        if self.robot.gripper is not None and not CLOSE < action[6] < OPEN:
             self.robot.gripper.command(float(action[6] > 0.0))
         self.robot.run(TICKS_PER_STEP)
         success = self.is_success()
