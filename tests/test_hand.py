@@ -195,6 +195,12 @@ def test_a_person_labels_what_a_robots_cameras_see(terminal, robot_task, tmp_pat
     assert sum(labels) >= 3 and len(labels) - sum(labels) >= 4
 
 
+def test_a_robot_is_not_trained_without_demonstrations(robot_task, tmp_path):
+    result = serl("train", robot_task, "--robot", "fr3", "--run-dir", "run", cwd=tmp_path)
+    assert result.returncode == 2 and not (tmp_path / "run").exists()
+    assert "--demos: expected a file of `serl demos record --robot fr3`" in result.stderr
+
+
 def test_a_script_does_not_show_a_robot_anything(robot_task, tmp_path):
     for command_ in ("demos", "record"), ("reward", "collect"):
         result = serl(*command_, robot_task, "--robot", "fr3", cwd=tmp_path)

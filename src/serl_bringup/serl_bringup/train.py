@@ -135,6 +135,9 @@ def _prepare_agent(
     demonstrated = _demonstrate(task, name, options, folder, console)
     if not demonstrated and options.algorithm == "rlpd":
         random_steps = task.actor.random_steps
+        if task.robot:  # nobody lets an arm move at random without saying so
+            file = f"a file of `serl demos record --robot {task.robot}`, or actor.random_steps"
+            expect(random_steps > 0, "--demos", file, options.demonstrations)
         at_least = "at least 1 without demonstrations"
         expect(random_steps > 0, "actor.random_steps", at_least, random_steps)
         if needs.compression is not None:
