@@ -14,6 +14,7 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Future
 
 from serl_learner.config import ConfigError
 from serl_learner.discovery import is_local
@@ -106,10 +107,11 @@ def spinning(node: Node, stop: threading.Event) -> Iterator[None]:
     errors: list[BaseException] = []
     executor = SingleThreadedExecutor(context=node.context)
     executor.add_node(node)
+    ended = Future[None]()
 
     def spin() -> None:
         try:
-            executor.spin()
+            executor.spin_until_future_complete(ended)
         except Exception as error:
             errors.append(error)
             stop.set()
@@ -119,8 +121,9 @@ def spinning(node: Node, stop: threading.Event) -> Iterator[None]:
     try:
         yield
     finally:
+        ended.set_result(None)
+        thread.join()  # before shutdown(), which takes the guard condition from a running callback
         executor.shutdown()
-        thread.join()
         node.destroy_node()
     if errors:
         raise errors[0]
