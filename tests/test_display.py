@@ -272,5 +272,5 @@ def foxglove_paths() -> set[str]:
     for panel in panels.values():
         paths |= {*panel.get("topics", {})} | {path["value"] for path in panel.get("paths", ())}
         paths |= {panel["imageMode"]["imageTopic"]} if "imageMode" in panel else set()
-        paths |= {panel["topicPath"]} if "topicPath" in panel else set()
+        paths |= {panel[key] for key in ("topicPath", "topicToRender") if key in panel}
     return paths

@@ -3,19 +3,25 @@
 import itertools
 import json
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
-from running import wait_until
+from running import Process, wait_until
 from serl_command import command, environment, serl
 from terminal import Terminal
 
 from serl_bringup.config_files import find_file
+from serl_bringup.processes import ros_arguments
+from serl_bringup.task import load_task
+from serl_learner.domain import acquire_domain
 from serl_learner.transition_log import load_transitions
+from serl_reward.config import RewardConfig
 
 pytestmark = pytest.mark.ros
 
@@ -24,8 +30,8 @@ pytestmark = pytest.mark.ros
 def terminal() -> Iterator[Callable[..., Terminal]]:
     started = []
 
-    def start(*arguments) -> Terminal:
-        started.append(Terminal(command(*arguments), environment()))
+    def start(*arguments, variables: dict[str, str] | None = None) -> Terminal:
+        started.append(Terminal(command(*arguments), environment() | (variables or {})))
         return started[-1]
 
     yield start
@@ -207,3 +213,49 @@ def test_a_script_does_not_show_a_robot_anything(robot_task, tmp_path):
         assert result.returncode == 2
         expected = "--device: expected one that a person holds, with --robot fr3, got scripted"
         assert expected in result.stderr and len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_a_person_puts_back_and_judges_while_a_robot_is_evaluated(terminal, robot_task, tmp_path):
+    run, quick = tmp_path / "run", ("--demos", 0, "--observations", "state", "--evaluate", 0)
+    small = {
+        "environment.arguments.cameras": {},
+        "learner.observation_keys": ["pose", "force"],
+        "environment.max_episode_steps": 15,
+        "actor.random_steps": 20,
+        "actor.max_steps": 20,
+        "learner.training_starts": 20,
+    }
+    settings = [part for key, value in small.items() for part in ("--set", f"{key}={value}")]
+    done = serl("train", robot_task, "--robot", "sim_node", "--run-dir", run, *quick, *settings)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    task = load_task(str(run / "config.yaml"))
+    simulated = tmp_path / "simulated.yaml"
+    task.save(simulated)
+    by_hand = {
+        "robot": "fr3",  # whoever stands behind the topics
+        "world": None,
+        "reset": replace(task.reset, source="person"),
+        "reward": RewardConfig(source="human"),
+    }
+    replace(task, **by_hand).save(run / "config.yaml")
+    with acquire_domain() as domain:
+        variables = {"ROS_DOMAIN_ID": str(domain.number)}
+        command_line = [sys.executable, "-m", "serl_sim.robot_node"]
+        command_line += ros_arguments("", simulated)
+        robot = Process(command_line, tmp_path / "robot.log", env=environment() | variables)
+        evaluating = terminal("evaluate", run, "--episodes", 2, variables=variables)
+        evaluating.shows("press SPACE for a success, F for a failure")
+        for key in b" ", b"f":
+            evaluating.shows("put it back, then press SPACE")
+            evaluating.text = ""
+            evaluating.press(b" ")  # it is put back: the arm drives
+            while "put it back" not in evaluating.text and evaluating.process.poll() is None:
+                evaluating.press(key)  # of the drive no step; then the first step's
+                evaluating.take()
+                time.sleep(0.1)
+        assert evaluating.ends() == 0, evaluating.text
+        robot.kill()
+    evaluation = json.loads((run / "evaluation.json").read_text())
+    assert evaluation["success_rate"] == 0.5

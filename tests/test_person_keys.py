@@ -2,59 +2,98 @@
 
 import os
 import pty
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from running import wait_until
+from serl_command import command, environment
 from std_msgs.msg import Bool, Empty
+from terminal import Terminal
 
+from serl_actor.reset import ResetConfig
 from serl_bringup import keys
-from serl_bringup.person_keys_node import PersonKeys
+from serl_bringup.person_keys_node import person_keys
+from serl_bringup.task import load_task
 from serl_learner.config import ConfigError
 from serl_learner.qos import COMMAND
+from serl_reward.config import RewardConfig
 
 pytestmark = pytest.mark.ros
 
+LABEL, CONFIRM = "/agent/reward/label", "/agent/reset/confirm"
 
-def test_space_is_a_success_and_f_a_failure(statuses, monkeypatch):
-    received, confirmed = [], []
-    node = Node("listener", namespace="agent")
-    subscriptions = [
-        node.create_subscription(
-            Bool, "reward/label", lambda message: received.append(message.data), COMMAND
-        ),
-        node.create_subscription(Empty, "/reset/confirm", confirmed.append, COMMAND),
-    ]
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
+
+class Listener(Node):
+    def __init__(self):
+        super().__init__("listener")
+        self.labels: list[bool] = []
+        self.confirmed = 0
+        self.create_subscription(Bool, LABEL, lambda label: self.labels.append(label.data), COMMAND)
+        self.create_subscription(Empty, CONFIRM, self._on_confirm, COMMAND)
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self)
+
+    def wait_for(self, heard: Callable[[], object]) -> None:
+        def spun() -> bool:
+            self._executor.spin_once(timeout_sec=0.2)
+            return bool(heard())
+
+        wait_until(spun, lambda: f"a key, after labels {self.labels}, {self.confirmed} confirmed")
+
+    def close(self) -> None:
+        self._executor.shutdown()
+        self.destroy_node()
+
+    def _on_confirm(self, _: Empty) -> None:
+        self.confirmed += 1
+
+
+@pytest.fixture
+def listener(statuses) -> Iterator[Listener]:
+    listener = Listener()
+    yield listener
+    listener.close()
+
+
+def check_keys(listener: Listener, press: Callable[[bytes], object]) -> None:
+    """Presses again and again: whoever publishes has to find who listens."""
+    listener.wait_for(lambda: press(b"x ") or (listener.labels and listener.confirmed))
+    assert all(listener.labels)  # X is no key
+    listener.wait_for(lambda: press(b"f") or not all(listener.labels))
+
+
+def test_space_is_a_success_and_confirms_and_f_is_a_failure(listener, monkeypatch):
     keyboard, terminal = pty.openpty()
     with os.fdopen(terminal):
         monkeypatch.setattr(keys, "TERMINAL", os.ttyname(terminal))
-        with PersonKeys(["agent"], [""]):
-            for topic in ("reward/label", "/reset/confirm"):
-                wait_until(lambda topic=topic: node.count_publishers(topic) > 0, lambda: "it")
-            for key, expected in ((b" ", True), (b"f", False), (b"x", None), (b"F", False)):
-                before = len(received)
-                os.write(keyboard, key)
-                if expected is None:
-                    continue
-
-                def arrived(before=before) -> bool:
-                    executor.spin_once(timeout_sec=0.1)
-                    return len(received) > before and len(confirmed) == received.count(True)
-
-                wait_until(arrived, lambda: "a label")
-                assert received[-1] is expected
+        with person_keys(["agent"], ["agent"]):
+            check_keys(listener, lambda key: os.write(keyboard, key) < 0)
     os.close(keyboard)
-    executor.shutdown()
-    for subscription in subscriptions:
-        node.destroy_subscription(subscription)
-    node.destroy_node()
-    assert received == [True, False, False] and len(confirmed) == 1
 
 
-def test_without_a_terminal_it_is_said(monkeypatch):
+def test_a_run_that_ros2_launch_started_hears_another_terminal(listener, tmp_path):
+    task = load_task("gymnasium", environment_id="Pendulum-v1")
+    asks = {"reset": ResetConfig(source="person"), "reward": RewardConfig(source="human")}
+    replace(task, **asks).save(tmp_path / "config.yaml")
+    domain = {"ROS_DOMAIN_ID": os.environ["ROS_DOMAIN_ID"]}
+    terminal = Terminal(command("keys", tmp_path), environment() | domain)
+    try:
+        terminal.shows("press SPACE when everything is put back")
+        check_keys(listener, terminal.press)
+        terminal.press(b"\x03")  # Ctrl-C
+        assert terminal.ends() == 130, terminal.text
+        assert "Traceback" not in terminal.text
+    finally:
+        terminal.close()
+
+
+def test_without_a_terminal_it_is_said(ros_domain, monkeypatch):
     monkeypatch.setattr(keys, "TERMINAL", "/dev/none")
-    with pytest.raises(ConfigError, match="keys: expected a terminal to press them in"):
-        PersonKeys(["agent"]).__enter__()
+    with (
+        pytest.raises(ConfigError, match="keys: expected a terminal to press them in"),
+        person_keys(["agent"]),
+    ):
+        pass

@@ -5,8 +5,8 @@ each from where the one before has left the world; a planner of their task's sec
 who acts next.
 """
 
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,8 @@ from serl_actor.judged import FINAL, JudgedEnvironment
 from serl_actor.latest_policy import check_fits
 from serl_actor.planned_reset import PlannedReset
 from serl_actor.reset import DEFAULT_AGENT, ResetPlanner
-from serl_bringup.robot import robot_of, robot_resets
+from serl_bringup.keys import FAILURE, SPACE, listening
+from serl_bringup.robot import robot_of
 from serl_bringup.run_folder import RunFolder
 from serl_bringup.task import Task, load_task
 from serl_bringup.video import film_policy, film_turns
@@ -30,6 +31,7 @@ from serl_learner.checkpoint import REWARD_FILE
 from serl_learner.config import ConfigError, expect
 from serl_learner.policy import Policy, from_bytes
 from serl_learner.reward import Reward
+from serl_reward.human_reward import HumanReward
 from serl_reward.rewards import make_reward
 
 
@@ -51,16 +53,19 @@ class Trained:
     def judge(self) -> Reward | None:
         """The reward that is not the environment's own.
 
-        None where it is a person's, or a classifier's that this run never trained: then the
-        environment's word has to do.
+        None where it is a person's and a simulation knows better, or a classifier's that this run
+        never trained: then the environment's word has to do.
         """
         source, learned = self.task.reward.source, None
         if source == "vice":
             learned = self.folder.latest_policy().with_name(REWARD_FILE)
-        if source in ("environment", "human") or (learned and not learned.is_file()):
+        knows = source == "environment" or (source == "human" and not self.task.needs_robot)
+        if knows or (learned and not learned.is_file()):
             return None
         return make_reward(self.task.reward, self.task.vice, learned)
 
+
+DRIVEN = ("scripted", "person")  # reset.source of one agent on a robot
 
 Agents = dict[str, Trained]  # by name; of a run of one agent, that one
 
@@ -84,11 +89,13 @@ def _with_kept_files(folder: RunFolder, overrides: dict[str, Any]) -> Task:
     return load_task(str(folder.config), overrides=there | overrides)
 
 
-def assess(agents: Agents, episodes: int, seed: int) -> dict[str, EvaluationResult]:
+def assess(
+    agents: Agents, episodes: int, seed: int, console: Console
+) -> dict[str, EvaluationResult]:
     """Of each agent. Several make `episodes` turns each on average; who had none is left out."""
     torch.set_num_threads(1)  # as an actor: beside a training, more would wait for each other
     policies = {name: agent.policy() for name, agent in agents.items()}
-    with robot_of(_first(agents)), closing(_maker(agents, seed)()) as environment:
+    with _maker(agents, seed, console) as make, closing(make()) as environment:
         for policy in policies.values():
             check_fits(policy, environment)
         if len(policies) > 1:
@@ -99,8 +106,7 @@ def assess(agents: Agents, episodes: int, seed: int) -> dict[str, EvaluationResu
 def film(agents: Agents, path: Path, seed: int, console: Console) -> None:
     """Five episodes at most, or six turns."""
     policies = {name: agent.policy() for name, agent in agents.items()}
-    make = _maker(agents, seed)
-    with robot_of(_first(agents)):
+    with _maker(agents, seed, console) as make:
         if len(policies) > 1:
             film_turns(make, policies, path, seed, console)
         else:
@@ -134,21 +140,44 @@ def _first(agents: Agents) -> Task:
     return next(iter(agents.values())).task.in_simulation()
 
 
-def _maker(agents: Agents, seed: int) -> Callable[..., gym.Env]:
-    """Makes their environment, with their rewards; takes `render_mode`."""
+@contextmanager
+def _maker(agents: Agents, seed: int, console: Console) -> Iterator[Callable[..., gym.Env]]:
+    """Makes their environment, with their rewards, while this is open; takes `render_mode`.
+
+    Its robot runs, and where a person puts back or judges, their keys are heard.
+    """
     first = _first(agents)
     judges = {name: judge for name, agent in agents.items() if (judge := agent.judge())}
-    resets, judge = None, next(iter(judges.values()), None)
-    if len(agents) > 1:
-        planner = ResetPlanner(first.reset, seed).plan
-        resets, judge = partial(PlannedReset, planner=planner, judges=judges), judges
-    elif first.needs_robot:
-        drives = "scripted, with start_pose: the arm drives itself back"
-        expect(first.reset.source == "scripted", "reset.source", drives, first.reset.source)
-        resets = robot_resets(first, seed)
+    resets = planner = None
+    if len(agents) > 1 or first.needs_robot:
+        drives = "scripted or person, where a robot that is real drives for one agent"
+        alone = len(agents) == 1
+        expect(
+            not alone or first.reset.source in DRIVEN, "reset.source", drives, first.reset.source
+        )
+        planner = ResetPlanner(first.reset, seed)
+        heard = {} if alone else judges
+        resets = partial(PlannedReset, planner=planner.plan, judges=heard, say=console.print)
     judged = None
     if judges:
+        judge = judges if len(agents) > 1 else next(iter(judges.values()))
         sources = {agent.task.reward.source for agent in agents.values()}
         confirms = resets is not None and first.reset.lets_go and not sources & FINAL
         judged = partial(JudgedEnvironment, judge=judge, confirms=confirms)
-    return partial(make_environment, first.environment, resets=resets, judged=judged)
+    with ExitStack() as stack:
+        stack.enter_context(robot_of(first))
+        people = [judge for judge in judges.values() if isinstance(judge, HumanReward)]
+        if people:
+            console.print("press SPACE for a success, F for a failure")
+        if people or first.reset.source == "person":
+            stack.enter_context(listening(partial(_hear, people, planner)))
+        yield partial(make_environment, first.environment, resets=resets, judged=judged)
+
+
+def _hear(people: list[HumanReward], planner: ResetPlanner, keys: bytes) -> None:
+    for key in keys:
+        if key in SPACE or key in FAILURE:
+            for reward in people:
+                reward.label(key in SPACE)
+        if key in SPACE:
+            planner.confirm()

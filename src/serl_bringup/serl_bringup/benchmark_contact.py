@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from franka_impedance_controller import Gains
-from serl_bringup.task import load_gains
+from serl_bringup.task_sections import load_gains
 from serl_sim import contact_bench as bench
 from serl_sim.arms import PANDA
 

@@ -11,6 +11,7 @@ from serl_bringup.commands import (
     doctor,
     encoder,
     evaluate,
+    keys,
     locator,
     plot,
     report,
@@ -22,6 +23,7 @@ from serl_learner.config import ConfigError
 COMMANDS = (
     train,
     evaluate,
+    keys,
     demos,
     encoder,
     locator,

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from serl_bringup.comparison import settings_in, settings_of
 from serl_bringup.run_folder import RunFolder
-from serl_bringup.task import Task, load_tasks, parse_setting
+from serl_bringup.task import Task, load_tasks
+from serl_bringup.task_sections import parse_setting
 from serl_learner.config import ConfigError, expect
 
 SERL = [sys.executable, "-c", "from serl_bringup.cli import main; main()"]

@@ -47,7 +47,7 @@ def _evaluate(run: Run, episodes: int, console: Console) -> None:
     how = " each, in turns" if run.is_team else ""
     console.print(f"evaluating: {episodes} episodes{how}")
     agents = {agent.name: Trained(agent.task, agent.folder) for agent in run.agents}
-    evaluations = assess(agents, episodes, EVALUATION_SEED)
+    evaluations = assess(agents, episodes, EVALUATION_SEED, console)
     for agent in run.agents:
         if agent.name in evaluations:
             _add_evaluation(agent, figures(evaluations[agent.name]))

@@ -3,12 +3,16 @@
 import os
 import select
 import termios
+import threading
 import tty
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from serl_learner.config import ConfigError
 
 SPACE = b" "  # a success
 FAILURE = b"fF"
+PERIOD_S = 0.05  # of `listening`
 TERMINAL = "/dev/tty"  # the process's own; under `ros2 launch`, standard input is none
 
 
@@ -43,3 +47,25 @@ class Keys:
     def space(self) -> bool:
         """Whether the space bar has been pressed since this was last asked. Does not wait."""
         return SPACE in self.pressed()
+
+
+@contextmanager
+def listening(on_keys: Callable[[bytes], None]) -> Iterator[None]:
+    """Calls `on_keys` with what was pressed, in a thread: at each key, and at 20 Hz without any.
+
+    Raises ConfigError where the process has no terminal.
+    """
+    over = threading.Event()
+
+    def read(keys: Keys) -> None:
+        while not over.is_set():
+            on_keys(keys.pressed(PERIOD_S))
+
+    with Keys() as keys:
+        thread = threading.Thread(target=read, args=(keys,), name="keys", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()

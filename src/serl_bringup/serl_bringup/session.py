@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.live import Live
 
-from serl_bringup import live_view, steering
+from serl_bringup import live_view
 from serl_bringup.health import Health
 from serl_bringup.monitor_node import Monitor
 from serl_bringup.nodes import RESTARTS, RunNode, run_nodes
-from serl_bringup.person_keys_node import PersonKeys
+from serl_bringup.person import person_of
 from serl_bringup.processes import NodeProcess
 from serl_bringup.records import Records
 from serl_bringup.robot import nodes_of
@@ -82,7 +82,9 @@ class Session:
             stopping = stack.enter_context(_stop_signals())
             self._monitor = stack.enter_context(Monitor(*self._agents, watcher=self._view))
             if self._actor:
-                self._listen_to_a_person(stack)
+                tasks = {agent.name: agent.task for agent in self._run.agents}
+                if person := person_of(tasks, self._console):
+                    stack.enter_context(person)
             self._records = {}
             for name, agent in self._agents.items():
                 self._records[name] = Records(agent.folder.episodes, agent.folder.events)
@@ -116,19 +118,6 @@ class Session:
         name = f"{node.namespace}/{node.executable}" if self._run.is_team else node.executable
         log = folder / "logs" / f"{node.executable}.log"
         return NodeProcess.of(node, log, name.removeprefix("/"))
-
-    def _listen_to_a_person(self, stack: ExitStack) -> None:
-        labelled = [a.name for a in self._run.agents if a.task.reward.source == "human"]
-        resets = [self._run.namespace] if self._run.reset_source == "person" else []
-        steers = any(a.task.intervention.device == "keyboard" for a in self._run.agents)
-        if labelled:
-            self._console.print("press SPACE for a success, F for a failure")
-        if resets:
-            self._console.print("press SPACE when everything is put back")
-        if steers:
-            self._console.print(steering.HELP)
-        if labelled or resets or steers:
-            stack.enter_context(PersonKeys(labelled, resets, steers))
 
     def _keep_alive(self, process: NodeProcess) -> None:
         if process.exit_code() is None or (process is self._actor and process.exit_code() == 0):

@@ -8,12 +8,20 @@ from typing import Any
 
 import yaml
 
-from franka_impedance_controller import Gains
 from serl_actor.actor import ActorConfig
 from serl_actor.environment import EnvironmentConfig
 from serl_actor.intervention import InterventionConfig
 from serl_actor.reset import DEFAULT_AGENT, ResetConfig
-from serl_bringup.config_files import SIMULATED, find_file, names, split_agent
+from serl_bringup.config_files import find_file, split_agent
+from serl_bringup.task_sections import (
+    choose_observations,
+    expand_gains,
+    known_robots,
+    load_gains,
+    merge,
+    override,
+    put_on_robot,
+)
 from serl_learner.bc import BCConfig
 from serl_learner.config import (
     ConfigError,
@@ -21,7 +29,6 @@ from serl_learner.config import (
     expect,
     from_dict,
     load_task_file,
-    parse_yaml,
 )
 from serl_learner.encoder import EncoderConfig
 from serl_learner.rlpd import RLPDConfig
@@ -85,10 +92,6 @@ class Task:
         _write(asdict(self), path)
 
 
-# Arguments that an environment in simulation and a robot have in common.
-BOX = {"action_scale", "box_low", "box_high", "keep_out_low", "keep_out_high"}
-ON_ROBOT = BOX | {name for name in dir(Gains) if not name.startswith("_")}
-
 # Sections of an agent that others than its own nodes, learner and reward, have to know.
 TOLD = ("learner", "reward")
 # What agents that act in one world have in common: it cannot be said of one alone.
@@ -106,26 +109,6 @@ def save_team(tasks: dict[str, Task], name: str, run: RunConfig, path: Path) -> 
     agents = {agent: asdict(task) for agent, task in tasks.items()}
     told = {agent: {key: agents[agent][key] for key in TOLD} for agent in agents}
     _write(shared | {"agents": told}, path)
-
-
-def load_gains(name: str) -> dict[str, Any]:
-    """A gain set by name, or by the path of its YAML file: names of Gains' fields, and values."""
-    if not isinstance(name, str):
-        raise ConfigError(f"gains: expected the name of a gain set, got {name!r}")
-    path = find_file("gains", name)
-    gains = load_task_file(path)
-    known = [field for field in dir(Gains) if not field.startswith("_")]
-    where = f"{path.parent.name}/{path.name}"
-    for key, value in gains.items():
-        if key not in known:
-            raise ConfigError(f"{where}: {key}: unknown, expected one of {', '.join(known)}")
-        try:
-            Gains(**{key: value})
-        except TypeError:
-            raise ConfigError(f"{where}: {key}: expected numbers, got {value!r}") from None
-        except ValueError as error:
-            raise ConfigError(f"{where}: {error}") from None
-    return gains
 
 
 def load_tasks(
@@ -158,20 +141,24 @@ def load_tasks(
             sections["task"] = environment_id.split(":")[-1].replace("/", "-")
     agents = _agents(sections.pop("agents", {}), where)
     on_robot = sections.pop("with_robot", None)
-    _choose_observations(sections, observations, where)
+    choose_observations(sections, observations, where)
+    if robot is None and on_robot is not None:
+        simulated = "id" in (sections.get("environment") or ())
+        expected = f"one of {', '.join(known_robots())}, as {where} has no simulation"
+        expect(simulated, "--robot", expected, "none")
     if "gains" in sections:
-        _expand_gains(sections)
+        expand_gains(sections)
     if not agents:
         if robot is not None:
-            _put_on_robot(sections, on_robot, robot, where)
+            put_on_robot(sections, on_robot, robot, where)
         expect(not chosen, f"task {name}", f"no agent, as {where} names none", chosen)
         return {DEFAULT_AGENT: _build(sections, dict(overrides or {}), where)}
     tasks = {}
     for agent, own in agents.items():
         mine = deepcopy(sections)
-        _merge(mine, own, f"{where}: agents.{agent}")
+        merge(mine, own, f"{where}: agents.{agent}")
         if robot is not None:
-            _put_on_robot(mine, on_robot, robot, where)
+            put_on_robot(mine, on_robot, robot, where)
         mine["task"] = f"{sections.get('task', '')}/{agent}"
         tasks[agent] = _build(mine, overrides_of(agent, agents, overrides), where)
     _check_turns(next(iter(tasks.values())).reset, tasks, where)
@@ -251,7 +238,7 @@ def _build(sections: dict[str, Any], overrides: dict[str, Any], where: str) -> T
         gains = load_gains(overrides.pop("gains"))
         overrides = {f"environment.arguments.{key}": gains[key] for key in gains} | overrides
     for key, value in overrides.items():
-        _override(sections, key, value)
+        override(sections, key, value)
     return _from_anywhere(from_dict(Task, sections, where))
 
 
@@ -271,82 +258,6 @@ def _absolute(file: str) -> str:
     """A name without a suffix is no file: it stays."""
     path = Path(file).expanduser()
     return str(path.resolve()) if path.suffix else file
-
-
-def _choose_observations(sections: dict[str, Any], wanted: str | None, where: str) -> None:
-    """Merges the section `with_<observations>` into the others, and drops those not chosen."""
-    given = sections.pop("observations", None)
-    variants = {k: sections.pop(k) for k in list(sections) if k.startswith("with_")}
-    chosen = wanted or given
-    if chosen is None:
-        return
-    if not isinstance(chosen, str):
-        raise ConfigError(f"{where}: observations: expected state or vision, got {chosen!r}")
-    _merge(sections, variants.get(f"with_{chosen}", {}), f"{where}: with_{chosen}")
-    _override(sections, "environment.arguments.observations", chosen)
-
-
-def known_robots() -> list[str]:
-    """What --robot may name."""
-    return [SIMULATED, *names("robots")]
-
-
-def _put_on_robot(sections: dict[str, Any], own: Any, robot: str, where: str) -> None:
-    """Merges `with_robot`; of the simulation's arguments those stay that a robot has as well."""
-    known = known_robots()
-    expect(robot in known, "--robot", f"one of {', '.join(known)}", f"'{robot}'")
-    expect(isinstance(own, dict), f"--robot {robot}", f"a section with_robot in {where}", "none")
-    simulated = deepcopy(sections["environment"])
-    arguments = simulated.get("arguments", {})
-    kept = {key: arguments[key] for key in arguments if key in ON_ROBOT}
-    sections["environment"] |= {"arguments": kept, "demonstrator": ""}
-    _merge(sections, deepcopy(own), f"{where}: with_robot")
-    sections["robot"] = robot
-    if robot == SIMULATED:
-        expect(
-            "id" in simulated, f"--robot {robot}", f"environment.id to simulate in {where}", "none"
-        )
-        sections["world"] = simulated
-
-
-def _merge(sections: dict[str, Any], winning: dict[str, Any], where: str) -> None:
-    """Puts the values of `winning` into `sections`, mapping by mapping."""
-    if not isinstance(winning, dict):
-        raise ConfigError(f"{where}: expected sections, got {winning!r}")
-    for key, value in winning.items():
-        if isinstance(value, dict) and isinstance(sections.get(key), dict):
-            _merge(sections[key], value, f"{where}.{key}")
-        else:
-            sections[key] = value
-
-
-def _expand_gains(sections: dict[str, Any]) -> None:
-    """Puts the named gain set under the environment's arguments; those that are there stay."""
-    gains = load_gains(sections.pop("gains"))
-    environment = sections.setdefault("environment", {})
-    if isinstance(environment, dict) and isinstance(environment.get("arguments", {}), dict):
-        environment["arguments"] = gains | environment.get("arguments", {})
-
-
-def _override(sections: dict[str, Any], dotted: str, value: Any) -> None:
-    *parents, leaf = dotted.split(".")
-    target = sections
-    for parent in parents:
-        target = target.setdefault(parent, {})
-        if not isinstance(target, dict):
-            raise ConfigError(f"--set {dotted}: '{parent}' is a value, expected a section")
-    target[leaf] = value
-
-
-def parse_setting(text: str) -> tuple[str, Any]:
-    """`learner.batch_size=128` as a key and a YAML value."""
-    key, separator, value = text.partition("=")
-    if not separator or not key:
-        raise ConfigError(f"--set {text}: expected KEY=VALUE, for example learner.batch_size=128")
-    try:
-        return key, parse_yaml(value)
-    except yaml.YAMLError:
-        raise ConfigError(f"--set {text}: the value is not valid YAML") from None
 
 
 def _write(sections: dict[str, Any], path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from franka_impedance_controller import Gains
 from serl_bringup import benchmark_contact
-from serl_bringup.task import load_gains
+from serl_bringup.task_sections import load_gains
 from serl_sim import contact_bench
 from serl_sim.arms import ARMS, PANDA
 from serl_sim.contact_bench import (

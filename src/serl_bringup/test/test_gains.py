@@ -8,7 +8,7 @@ import pytest
 
 from franka_impedance_controller import Gains
 from serl_actor.reset_path import PRECISION
-from serl_bringup.task import load_gains
+from serl_bringup.task_sections import load_gains
 
 DIRECTORY = Path(__file__).resolve().parents[3] / "config/gains"
 

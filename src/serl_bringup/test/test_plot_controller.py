@@ -16,7 +16,7 @@ from franka_impedance_controller import Gains
 from serl_bringup import cli
 from serl_bringup.controller_recording import read_recording, record_simulation
 from serl_bringup.plot_controller import contact_window, free_window, plot_recording
-from serl_bringup.task import load_gains
+from serl_bringup.task_sections import load_gains
 from serl_learner.config import ConfigError
 from serl_learner.mcap_file import message_definition
 from serl_msgs.msg import ControllerState

@@ -6,13 +6,8 @@ from scipy.spatial.transform import Rotation
 
 from franka_impedance_controller import Gains
 from serl_bringup.config_files import find_file, names
-from serl_bringup.task import (
-    load_gains,
-    load_task,
-    load_tasks,
-    parse_setting,
-    save_team,
-)
+from serl_bringup.task import load_task, load_tasks, save_team
+from serl_bringup.task_sections import load_gains, parse_setting
 from serl_learner.config import ConfigError, RunConfig, load_task_file
 
 
@@ -367,3 +362,12 @@ def test_the_robots_box_is_about_the_place_that_the_simulation_has(task):
 def test_a_robot_that_there_is_not_is_refused(task, robot, expected):
     with pytest.raises(ConfigError, match=expected):
         load_task(task, robot=robot)
+
+
+def test_a_task_of_a_robot_alone_needs_one(tmp_path):
+    sections = load_task_file(find_file("tasks", "pcb_insertion"))
+    sections |= {"environment": {"max_episode_steps": 100}, "gains": "pcb_insertion"}
+    path = write(tmp_path / "mine.yaml", {"observations": "vision"} | sections)
+    assert load_task(path, robot="fr3").needs_robot
+    with pytest.raises(ConfigError, match=r"--robot: expected one of .*fr3.*no simulation, got no"):
+        load_task(path)

@@ -105,7 +105,8 @@ def _demos_filter(arguments) -> int:
 
 def _demos_replay(arguments) -> int:
     from serl_bringup.replaying import replay_file
-    from serl_bringup.task import load_task, parse_setting
+    from serl_bringup.task import load_task
+    from serl_bringup.task_sections import parse_setting
 
     overrides = dict(parse_setting(text) for text in arguments.set)
     chosen = {"observations": arguments.observations, "robot": arguments.robot}

@@ -20,7 +20,9 @@ def _doctor(arguments) -> int:
     if robot is None:
         expect(task is None and address is None, "--task, --robot-ip", "--robot as well", "none")
         return run()
-    from serl_bringup.task import SIMULATED, known_robots, load_tasks
+    from serl_bringup.config_files import SIMULATED
+    from serl_bringup.task import load_tasks
+    from serl_bringup.task_sections import known_robots
 
     known = known_robots()
     expect(robot in known, "--robot", f"one of {', '.join(known)}", f"'{robot}'")

@@ -33,7 +33,7 @@ def add(commands) -> None:
 def _evaluate(arguments) -> int:
     from serl_bringup import assessment
     from serl_bringup.run_folder import RunFolder
-    from serl_bringup.task import parse_setting
+    from serl_bringup.task_sections import parse_setting
 
     folder = RunFolder.open(arguments.run)
     overrides = dict(parse_setting(text) for text in arguments.set)
@@ -41,7 +41,8 @@ def _evaluate(arguments) -> int:
         if key != "gains" and not key.startswith("environment."):
             raise ConfigError(f"--set {key}: expected gains or a key of environment")
     agents = assessment.open_agents(folder, overrides)
-    evaluations = assessment.assess(agents, arguments.episodes, arguments.seed)
+    told = Console(stderr=True)
+    evaluations = assessment.assess(agents, arguments.episodes, arguments.seed, told)
     results = {
         name: agents[name].folder.read_result() | assessment.figures(evaluation)
         for name, evaluation in evaluations.items()
@@ -57,5 +58,5 @@ def _evaluate(arguments) -> int:
     folder.evaluation.write_text(text + "\n")
     print(text)
     if arguments.video:
-        assessment.film(agents, arguments.video, arguments.seed, Console(stderr=True))
+        assessment.film(agents, arguments.video, arguments.seed, told)
     return 0

@@ -49,7 +49,7 @@ def _plot_controller(arguments) -> int:
     from franka_impedance_controller import Gains
     from serl_bringup.controller_recording import read_recording, record_simulation
     from serl_bringup.plot_controller import plot_recording
-    from serl_bringup.task import load_gains
+    from serl_bringup.task_sections import load_gains
 
     recordings = [Path(name) for name in arguments.what[1:]]
     if len(recordings) > 1:

@@ -71,7 +71,7 @@ def add(commands) -> None:
 
 def _train(arguments) -> int:
     from serl_bringup.session import NodeError
-    from serl_bringup.task import parse_setting
+    from serl_bringup.task_sections import parse_setting
     from serl_bringup.train import TrainOptions, train
 
     if not (arguments.task or arguments.env or arguments.resume):
