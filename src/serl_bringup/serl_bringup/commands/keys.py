@@ -1,7 +1,8 @@
 """`serl keys`."""
 
-import signal
+import time
 from pathlib import Path
+from typing import NoReturn
 
 from rich.console import Console
 
@@ -14,7 +15,7 @@ def add(commands) -> None:
     p.set_defaults(command=_keys)
 
 
-def _keys(arguments) -> int:
+def _keys(arguments) -> NoReturn:
     from serl_bringup.assessment import open_agents
     from serl_bringup.person import person_of
     from serl_bringup.run_folder import RunFolder
@@ -24,5 +25,5 @@ def _keys(arguments) -> int:
     if person is None:
         raise ConfigError(f"{arguments.run}: expected a run that asks a person by keys, got none")
     with person:
-        signal.pause()  # to Ctrl-C
-    return 0
+        while True:  # to Ctrl-C, which may interrupt another thread than this one
+            time.sleep(0.2)
