@@ -43,6 +43,11 @@ class NodeProcess:
                 preexec_fn=_die_with_parent,
             )
 
+    @property
+    def number(self) -> int:
+        """Of the process, as Linux counts them."""
+        return self._process.pid
+
     def exit_code(self) -> int | None:
         """None while it runs."""
         return self._process.poll()

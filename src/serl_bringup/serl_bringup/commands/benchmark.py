@@ -9,11 +9,13 @@ def add(commands) -> None:
         "actor",
         "contact",
         "controller",
+        "durability",
         "learner",
         "replay",
         "reward",
         "robot",
         "simulation",
+        "soak",
         "transport",
     )
     p = commands.add_parser("benchmark", help="measure a part on this machine; prints JSON")
@@ -27,15 +29,16 @@ def add(commands) -> None:
     p.add_argument(
         "--observations",
         choices=("state", "vision"),
-        help="actor, learner, robot: what the policy sees",
+        help="actor, durability, learner, robot: what the policy sees",
     )
     p.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), help="learner from vision: default cpu"
     )
     p.add_argument("--gains", metavar="SET", help="contact: default pcb_insertion")
     p.add_argument(
-        "--plot", type=file_ending(".png"), metavar="FILE", help="contact: draw the impacts"
+        "--plot", type=file_ending(".png"), metavar="FILE", help="contact, soak: draw the figures"
     )
+    p.add_argument("--minutes", type=float, metavar="N", help="soak: default 60")
     p.add_argument(
         "--machine",
         choices=("robot", "learner"),
@@ -51,8 +54,9 @@ def _benchmark(arguments) -> int:
     parts = {
         "histogram": ("controller",),
         "gains": ("contact",),
-        "plot": ("contact",),
-        "observations": ("actor", "learner", "robot"),
+        "plot": ("contact", "soak"),
+        "minutes": ("soak",),
+        "observations": ("actor", "durability", "learner", "robot"),
         "device": ("learner",),
         "machine": ("transport",),
     }
