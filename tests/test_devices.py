@@ -15,7 +15,7 @@ from serl_actor.devices import open_source
 from serl_actor.faults import Fault
 from serl_actor.intervention import InterventionConfig
 from serl_bringup import keys
-from serl_bringup.person_keys_node import PersonKeys
+from serl_bringup.person_keys_node import person_keys
 
 pytestmark = pytest.mark.ros
 
@@ -91,7 +91,7 @@ def test_the_keyboard(node, statuses, monkeypatch):
     keyboard, terminal = pty.openpty()
     with os.fdopen(terminal):
         monkeypatch.setattr(keys, "TERMINAL", os.ttyname(terminal))
-        with PersonKeys([], steers=True):
+        with person_keys([], steers=True):
             assert not read_until(source, lambda c: True).twist.any()  # it is there, and at rest
             for pressed, wanted in ((b"w", [1, 0, 0, 0, 0, 0]), (b"DL", [0, -1, 0, 0, 0, -1])):
                 read = read_until(
