@@ -16,6 +16,7 @@ from running import Process, wait_until
 from serl_command import command, environment, serl
 from terminal import Terminal
 
+from serl_actor.robot_link import RobotLink
 from serl_bringup.config_files import find_file
 from serl_bringup.processes import ros_arguments
 from serl_bringup.task import load_task
@@ -216,7 +217,9 @@ def test_a_script_does_not_show_a_robot_anything(robot_task, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_person_puts_back_and_judges_while_a_robot_is_evaluated(terminal, robot_task, tmp_path):
+def test_a_person_puts_back_and_judges_while_a_robot_is_evaluated(
+    terminal, robot_task, tmp_path, monkeypatch
+):
     run, quick = tmp_path / "run", ("--demos", 0, "--observations", "state", "--evaluate", 0)
     small = {
         "environment.arguments.cameras": {},
@@ -242,9 +245,13 @@ def test_a_person_puts_back_and_judges_while_a_robot_is_evaluated(terminal, robo
     replace(task, **by_hand).save(run / "config.yaml")
     with acquire_domain() as domain:
         variables = {"ROS_DOMAIN_ID": str(domain.number)}
+        monkeypatch.setenv("ROS_DOMAIN_ID", variables["ROS_DOMAIN_ID"])
         command_line = [sys.executable, "-m", "serl_sim.robot_node"]
         command_line += ros_arguments("", simulated)
         robot = Process(command_line, tmp_path / "robot.log", env=environment() | variables)
+        link = RobotLink({}, {}, 8)
+        wait_until(lambda: link.newest_state() is not None, lambda: f"it: {robot.text}")
+        link.close()
         evaluating = terminal("evaluate", run, "--episodes", 2, variables=variables)
         evaluating.shows("press SPACE for a success, F for a failure")
         for key in b" ", b"f":

@@ -25,6 +25,7 @@ from serl_learner.run_node import spinning
 from serl_msgs.msg import ControllerState
 
 PATIENCE_S = 1.0  # for what comes at 10 Hz or faster
+APPEAR_S = 10.0  # for the robot, where nothing was heard of it yet: it has to be discovered
 ANSWER_S = 5.0  # for the controller to take its gains
 HISTORY = 200  # states: two seconds
 GRIPPER_COMMAND, GRIPPER_STATE = "/gripper/command", "/gripper/state"  # 0 closed to 1 open
@@ -140,6 +141,8 @@ class RobotLink:
 
     def state(self) -> RobotState:
         """The newest one; waits for it. Raises RobotFault where the robot has fallen silent."""
+        if not self._states:
+            self._wait(lambda: bool(self._states), "robot", APPEAR_S)
         since_ns = time.time_ns() - int(1e9 * PATIENCE_S)
         self._wait(lambda: bool(self._states) and self._states[-1].stamp_ns >= since_ns, "robot")
         return self._states[-1]
@@ -176,9 +179,9 @@ class RobotLink:
         self._wait(lambda: np.isfinite(self._opening), "gripper")
         return float(np.clip(self._opening, 0.0, 1.0))
 
-    def _wait(self, ready: Callable[[], bool], what: str) -> None:
+    def _wait(self, ready: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
         with self._arrived:
-            if not self._arrived.wait_for(ready, PATIENCE_S):
+            if not self._arrived.wait_for(ready, patience_s):
                 raise RobotFault(f"{what}: {self._wrong.get(what) or self._silence(what)}")
 
     def _silence(self, what: str) -> str:
