@@ -3,6 +3,7 @@
 A Gymnasium environment that costs nothing, so that what is measured is what carries its steps.
 """
 
+import math
 import os
 import re
 import time
@@ -20,7 +21,7 @@ from serl_bringup.monitor_node import Monitor
 from serl_bringup.processes import NodeProcess, node_environment, ros_arguments
 from serl_bringup.robot import requested_domain
 from serl_bringup.task import load_task
-from serl_learner.config import RunConfig
+from serl_learner.config import RunConfig, expect
 from serl_learner.domain import acquire_domain
 from serl_learner.transition_log import read_transitions
 from serl_msgs.msg import LearnerStatus
@@ -53,6 +54,8 @@ class Sample:
 
 def measure(minutes: float = 60.0, plot: Path | None = None) -> dict[str, Any]:
     """`plot`: a PNG to draw memory, latency and rates over time in."""
+    least = 6 * PERIOD_S / 60.0  # a sample and more in each quarter
+    expect(least <= minutes < math.inf, "--minutes", f"at least {least:g}", minutes)
     with TemporaryDirectory(prefix="serl_soak_") as folder:
         samples, status = _run(Path(folder), 60.0 * minutes)
         numbers = [_numbers(Path(folder, "transitions", f"{actor}.mcap")) for actor in ACTORS]

@@ -3,6 +3,7 @@
 import pytest
 
 from serl_bringup import benchmark_durability, benchmark_soak
+from serl_learner.config import ConfigError
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 
@@ -23,3 +24,9 @@ def test_a_soak_counts_what_was_made_and_draws_it(monkeypatch, tmp_path):
     assert figures["numbered_without_gaps"] and figures["lost"] == 0
     assert figures["memory_mb"].keys() == {"learner", "left", "right"}
     assert (tmp_path / "soak.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("minutes", [0.01, -1.0, float("nan"), float("inf")])
+def test_a_soak_that_shows_nothing_is_refused(minutes):
+    with pytest.raises(ConfigError, match=r"--minutes: expected at least 1, got"):
+        benchmark_soak.measure(minutes)
