@@ -249,20 +249,22 @@ def test_a_person_puts_back_and_judges_while_a_robot_is_evaluated(
         command_line = [sys.executable, "-m", "serl_sim.robot_node"]
         command_line += ros_arguments("", simulated)
         robot = Process(command_line, tmp_path / "robot.log", env=environment() | variables)
-        link = RobotLink({}, {}, 8)
-        wait_until(lambda: link.newest_state() is not None, lambda: f"it: {robot.text}")
-        link.close()
-        evaluating = terminal("evaluate", run, "--episodes", 2, variables=variables)
-        evaluating.shows("press SPACE for a success, F for a failure")
-        for key in b" ", b"f":
-            evaluating.shows("put it back, then press SPACE")
-            evaluating.text = ""
-            evaluating.press(b" ")  # it is put back: the arm drives
-            while "put it back" not in evaluating.text and evaluating.process.poll() is None:
-                evaluating.press(key)  # of the drive no step; then the first step's
-                evaluating.take()
-                time.sleep(0.1)
-        assert evaluating.ends() == 0, evaluating.text
-        robot.kill()
+        try:
+            link = RobotLink({}, {}, 8)
+            wait_until(lambda: link.newest_state() is not None, lambda: f"it: {robot.text}")
+            link.close()
+            evaluating = terminal("evaluate", run, "--episodes", 2, variables=variables)
+            evaluating.shows("press SPACE for a success, F for a failure")
+            for key in b" ", b"f":
+                evaluating.shows("put it back, then press SPACE")
+                evaluating.text = ""
+                evaluating.press(b" ")  # it is put back: the arm drives
+                while "put it back" not in evaluating.text and evaluating.process.poll() is None:
+                    evaluating.press(key)  # of the drive no step; then the first step's
+                    evaluating.take()
+                    time.sleep(0.1)
+            assert evaluating.ends() == 0, evaluating.text
+        finally:
+            robot.kill()
     evaluation = json.loads((run / "evaluation.json").read_text())
     assert evaluation["success_rate"] == 0.5
