@@ -148,19 +148,17 @@ def _maker(agents: Agents, seed: int, console: Console) -> Iterator[Callable[...
     """
     first = _first(agents)
     judges = {name: judge for name, agent in agents.items() if (judge := agent.judge())}
+    alone, source = len(agents) == 1, first.reset.source
     resets = planner = None
-    if len(agents) > 1 or first.needs_robot:
+    if not alone or first.needs_robot:
         drives = "scripted or person, where a robot that is real drives for one agent"
-        alone = len(agents) == 1
-        expect(
-            not alone or first.reset.source in DRIVEN, "reset.source", drives, first.reset.source
-        )
+        expect(not alone or source in DRIVEN, "reset.source", drives, source)
         planner = ResetPlanner(first.reset, seed)
         heard = {} if alone else judges
         resets = partial(PlannedReset, planner=planner.plan, judges=heard, say=console.print)
     judged = None
     if judges:
-        judge = judges if len(agents) > 1 else next(iter(judges.values()))
+        judge = next(iter(judges.values())) if alone else judges
         sources = {agent.task.reward.source for agent in agents.values()}
         confirms = resets is not None and first.reset.lets_go and not sources & FINAL
         judged = partial(JudgedEnvironment, judge=judge, confirms=confirms)
@@ -169,7 +167,7 @@ def _maker(agents: Agents, seed: int, console: Console) -> Iterator[Callable[...
         people = [judge for judge in judges.values() if isinstance(judge, HumanReward)]
         if people:
             console.print("press SPACE for a success, F for a failure")
-        if people or first.reset.source == "person":
+        if planner is not None and (people or source == "person"):  # a simulation asks nobody
             stack.enter_context(listening(partial(_hear, people, planner)))
         yield partial(make_environment, first.environment, resets=resets, judged=judged)
 

@@ -30,15 +30,6 @@ class Run:
         return len(self.agents) > 1
 
     @property
-    def namespace(self) -> str:
-        """Of the nodes that all agents share: the actor and the reset agent."""
-        return "" if self.is_team else self.agents[0].name
-
-    @property
-    def reset_source(self) -> str:
-        return self.agents[0].task.reset.source
-
-    @property
     def max_steps(self) -> int:
         return self.agents[0].task.actor.max_steps
 
